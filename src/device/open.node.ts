@@ -1,0 +1,117 @@
+import { create, globals } from "webgpu";
+import { UserError } from "../errors.ts";
+import { reportAdapter, type AdapterReport } from "./capabilities.ts";
+import { watchDevice } from "./watch.ts";
+
+export interface OpenOptions {
+  /** Bounds checks in shaders. False removes them: faster, and a kernel's stray access is then undefined behaviour. */
+  robustness?: boolean;
+  /** Further Dawn toggles by name; a leading "-" switches one off. Dawn ignores names that it does not know. */
+  toggles?: string[];
+  /** Part of an adapter's name, as listed in the error for a name that does not exist. Default: the fastest one. */
+  adapter?: string;
+  /** Timestamps for per-dispatch times, not rounded. Only on demand: some drivers stall once they are in use. */
+  profile?: boolean;
+}
+
+export interface OpenDevice {
+  device: GPUDevice;
+  info: AdapterReport;
+  /** Throws if the device is lost, or with the errors it has reported since the last call. */
+  check(): void;
+  /**
+   * Destroys the device so that the process can end by itself; later use of it throws a DeviceLostError.
+   * Throws a DeviceError if the device reported errors that no `check` has seen. A second call does nothing.
+   */
+  close(): void;
+}
+
+/** Dawn found no WebGPU adapter at all on this machine. */
+export class NoAdapterError extends UserError {
+  override name = "NoAdapterError";
+}
+
+const WANTED_FEATURES = [
+  "subgroups",
+  "subgroup-size-control",
+  "shader-f16",
+  "chromium-experimental-subgroup-matrix",
+];
+
+/** Dawn hides subgroup matrices without the first and f16 on NVIDIA without the second. */
+const UNLOCKING_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
+
+// Browsers have GPUBufferUsage, GPUMapMode and their like as globals; portable code above this file counts on them.
+Object.assign(globalThis, globals);
+
+/**
+ * Opens a device on Dawn with every useful feature and all the limits its adapter has.
+ * Errors: NoAdapterError where there is no adapter; UserError where the named one or timestamps are missing.
+ */
+export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice> {
+  // Dawn lives as long as this object and works for the process to end only without it: `close` lets it go.
+  let gpu: GPU | undefined = create(dawnFlags(options));
+  const adapter = await findAdapter(gpu, options.adapter);
+  const info = reportAdapter(adapter.info, adapter.features);
+
+  const wanted = options.profile ? [...WANTED_FEATURES, "timestamp-query"] : WANTED_FEATURES;
+  if (options.profile && !adapter.features.has("timestamp-query")) {
+    throw new UserError(`${info.description} has no timestamps: run without profiling, or on another adapter.`);
+  }
+  const device = await adapter.requestDevice({
+    requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
+    requiredLimits: allLimits(adapter.limits),
+  });
+  const watch = watchDevice(device);
+
+  return {
+    device,
+    info,
+    check: watch.check,
+    close() {
+      if (gpu === undefined) return;
+      gpu = undefined;
+      try {
+        watch.check();
+      } finally {
+        watch.retire("the GPU device is closed: open another one to go on.");
+        device.destroy();
+      }
+    },
+  };
+}
+
+function dawnFlags({ robustness = true, toggles = [], adapter, profile = false }: OpenOptions): string[] {
+  const on = [...UNLOCKING_TOGGLES, ...toggles.filter((toggle) => !toggle.startsWith("-"))];
+  const off = toggles.filter((toggle) => toggle.startsWith("-")).map((toggle) => toggle.slice(1));
+  if (!robustness) on.push("disable_robustness");
+  if (profile) off.push("timestamp_quantization");
+  const flags = [`enable-dawn-features=${on.join(",")}`];
+  if (off.length > 0) flags.push(`disable-dawn-features=${off.join(",")}`);
+  if (adapter !== undefined) flags.push(`adapter=${adapter}`);
+  return flags;
+}
+
+async function findAdapter(gpu: GPU, name: string | undefined): Promise<GPUAdapter> {
+  let adapter: GPUAdapter | null = null;
+  try {
+    adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  } catch (error) {
+    // Dawn's message lists the adapters there are.
+    throw new UserError(`adapter ${JSON.stringify(name)} was not found. ${(error as Error).message}`);
+  }
+  if (adapter === null) {
+    throw new NoAdapterError(
+      "no WebGPU adapter was found. Install a driver for this machine's GPU (Vulkan on Linux); on Linux without " +
+        "a GPU, Mesa's software driver will do: packages mesa-vulkan-drivers (Mesa 23 or newer) and libvulkan1.",
+    );
+  }
+  return adapter;
+}
+
+function allLimits(limits: GPUSupportedLimits): Record<string, number> {
+  const required: Record<string, number> = {};
+  // The values are getters on the prototype, so Object.entries sees nothing.
+  for (const name in limits) required[name] = limits[name as keyof GPUSupportedLimits] as number;
+  return required;
+}
