@@ -1,4 +1,3 @@
-import { create, globals } from "webgpu";
 import { UserError } from "../errors.ts";
 import { reportAdapter, type AdapterReport } from "./capabilities.ts";
 import { watchDevice } from "./watch.ts";
@@ -21,7 +20,7 @@ export interface OpenDevice {
   check(): void;
   /**
    * Destroys the device so that the process can end by itself; later use of it throws a DeviceLostError.
-   * Throws a DeviceError if the device reported errors that no `check` has seen. A second call does nothing.
+   * Throws at last what `check` would throw, so that no error goes unseen. A second call does nothing.
    */
   close(): void;
 }
@@ -41,16 +40,16 @@ const WANTED_FEATURES = [
 /** Dawn hides subgroup matrices without the first and f16 on NVIDIA without the second. */
 const UNLOCKING_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 
-// Browsers have GPUBufferUsage, GPUMapMode and their like as globals; portable code above this file counts on them.
-Object.assign(globalThis, globals);
-
 /**
  * Opens a device on Dawn with every useful feature and all the limits its adapter has.
  * Errors: NoAdapterError where there is no adapter; UserError where the named one or timestamps are missing.
  */
 export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice> {
+  const dawn = await loadDawn();
+  // Browsers have GPUBufferUsage, GPUMapMode and their like as globals; portable code above this file counts on them.
+  Object.assign(globalThis, dawn.globals);
   // Dawn lives as long as this object and works for the process to end only without it: `close` lets it go.
-  let gpu: GPU | undefined = create(dawnFlags(options));
+  let gpu: GPU | undefined = dawn.create(dawnFlags(options));
   const adapter = await findAdapter(gpu, options.adapter);
   const info = reportAdapter(adapter.info, adapter.features);
 
@@ -79,6 +78,19 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice>
       }
     },
   };
+}
+
+/** A dynamic import, since the native module does not exist for every system, and that deserves a clear error. */
+async function loadDawn(): Promise<typeof import("webgpu")> {
+  try {
+    return await import("webgpu");
+  } catch (error) {
+    const { platform, arch } = process;
+    throw new UserError(
+      `Dawn could not be loaded on ${platform}-${arch}: ${(error as Error).message}. The npm package "webgpu" has ` +
+        "builds for Linux with glibc, macOS and Windows.",
+    );
+  }
 }
 
 function dawnFlags({ robustness = true, toggles = [], adapter, profile = false }: OpenOptions): string[] {

@@ -1,0 +1,160 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { backportsSource, hasSuite, type SourceFile } from "./apt.ts";
+import { describe } from "./capabilities.ts";
+import { NoAdapterError, openDevice, type OpenDevice, type OpenOptions } from "./open.node.ts";
+
+const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
+/** Dawn asks for descriptor indexing that Mesa's software driver has had since the release after this one. */
+const LAST_REFUSED_MESA = 22;
+/** The Debian release whose own Mesa is that old, while its backports have a newer one. */
+const RELEASE_WITH_OLD_MESA = "bookworm";
+const SOURCE_NAME = "mcibi-webgpu-backports";
+// A list that cannot be reached must not hold everything up, and another installer at work is waited for.
+const APT_OPTIONS = "Acquire::Retries=1 Acquire::http::Timeout=30 Acquire::https::Timeout=30 DPkg::Lock::Timeout=300"
+  .split(" ")
+  .map((option) => `--option=${option}`);
+
+/**
+ * `openDevice` for the commands of a checkout: on a Linux machine without any WebGPU adapter, it first installs Mesa's
+ * software Vulkan driver. A machine that has an adapter, and a package inside somebody's node_modules, stay untouched.
+ * Errors: those of `openDevice`, and a UserError with the commands to run where this process may not install.
+ */
+export async function openDeviceOrSetUp(options: OpenOptions = {}): Promise<OpenDevice> {
+  try {
+    return await openDevice(options);
+  } catch (error) {
+    const isOurs = !import.meta.url.includes("/node_modules/");
+    if (!(error instanceof NoAdapterError) || process.platform !== "linux" || !isOurs || !hasApt()) throw error;
+    refuseIfInstalled();
+    install(planInstallation(readSources(), releaseCodename()));
+    const opened = await openDevice(options);
+    say(`The adapter is there: ${describe(opened.info)}`);
+    return opened;
+  }
+}
+
+/** What has to be done, to be carried out or to be printed for somebody who may. */
+export interface Installation {
+  /** A file to add to apt's sources first. */
+  source: SourceFile | undefined;
+  /** Arguments of apt-get, one call after the other. */
+  aptGet: string[][];
+}
+
+export function planInstallation(sources: SourceFile[], codename: string): Installation {
+  let source: SourceFile | undefined;
+  let target: string[] = [];
+  if (codename === RELEASE_WITH_OLD_MESA) {
+    const suite = `${codename}-backports`;
+    if (!hasSuite(sources, suite)) {
+      source = backportsSource(sources, codename, SOURCE_NAME);
+      if (source === undefined) {
+        throw new UserError(
+          `no WebGPU adapter was found, and none of ${sources.map((file) => file.path).join(", ") || "apt's sources"} ` +
+            `names a Debian archive with ${codename}. Add ${suite} to them and install ${PACKAGES.join(" and ")} from it.`,
+        );
+      }
+    }
+    target = ["-t", suite];
+  }
+  return { source, aptGet: [["update"], ["install", "--yes", "--no-install-recommends", ...target, ...PACKAGES]] };
+}
+
+/** The installation as lines for a root shell. */
+export function shellLines({ source, aptGet }: Installation): string {
+  const write = source === undefined ? "" : `cat > ${source.path} <<'END'\n${source.text}END\n`;
+  return write + aptGet.map((args) => `DEBIAN_FRONTEND=noninteractive apt-get ${args.join(" ")}\n`).join("");
+}
+
+function install(installation: Installation): void {
+  const { source, aptGet } = installation;
+  if (process.getuid?.() !== 0) {
+    throw new UserError(
+      "no WebGPU adapter was found. Installing Mesa's software Vulkan driver, on which everything here runs, " +
+        `needs root. As root, run these lines, then start again:\n\n${shellLines(installation)}`,
+    );
+  }
+  say("No WebGPU adapter on this machine: installing Mesa's software Vulkan driver, so that shaders run on the CPU.");
+  say("(If there is a GPU, its maker's Vulkan driver makes it the adapter from then on.) This takes a minute or two.");
+  try {
+    if (source !== undefined) {
+      say(`+ write ${source.path}: Dawn refuses Mesa ${LAST_REFUSED_MESA} and older, the backports have a newer one`);
+      writeFileSync(source.path, source.text);
+    }
+    // Updating fails as soon as one list of many cannot be had: what counts is whether the packages can be installed.
+    const outputs = aptGet.map(runAptGet);
+    if (outputs[outputs.length - 1].failed) {
+      throw new UserError(
+        `installing ${PACKAGES.join(" and ")} failed:\n${outputs.map(({ text }) => text).join("")}` +
+          `Put this right, or install a Vulkan driver another way, and start again. The lines that were tried:\n\n` +
+          shellLines(installation),
+      );
+    }
+  } catch (error) {
+    if (source !== undefined) rmSync(source.path, { force: true });
+    throw error;
+  }
+}
+
+function runAptGet(args: string[]): { failed: boolean; text: string } {
+  say(`+ apt-get ${args.join(" ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
+  const { status, stdout, stderr, error } = spawnSync("apt-get", [...APT_OPTIONS, "-qq", ...args], {
+    env,
+    encoding: "utf8",
+  });
+  return { failed: status !== 0, text: error === undefined ? stdout + stderr : `${error.message}\n` };
+}
+
+/** With the packages in place, installing them once more would not help, and would be tried at every start. */
+function refuseIfInstalled(): void {
+  const versions = PACKAGES.map(installedVersion);
+  const [mesa] = versions;
+  if (versions.includes(undefined) || Number.parseInt(mesa!) <= LAST_REFUSED_MESA) return;
+  throw new UserError(
+    `no WebGPU adapter was found, although Mesa ${mesa} and the Vulkan loader are installed. See whether ` +
+      "VK_DRIVER_FILES or VK_ICD_FILENAMES hides the drivers, and what `vulkaninfo --summary` says.",
+  );
+}
+
+function installedVersion(name: string): string | undefined {
+  const format = "--showformat=${db:Status-Status} ${Version}";
+  const { stdout } = spawnSync("dpkg-query", ["--show", format, name], { encoding: "utf8" });
+  return stdout?.startsWith("installed ") ? stdout.slice("installed ".length) : undefined;
+}
+
+function hasApt(): boolean {
+  return existsSync("/usr/bin/apt-get");
+}
+
+/** Debian's own files first: what other vendors added stands in files of their own. */
+function readSources(): SourceFile[] {
+  const folder = "/etc/apt/sources.list.d";
+  const parts = existsSync(folder) ? readdirSync(folder).filter((name) => /\.(list|sources)$/.test(name)).sort() : [];
+  const paths = ["/etc/apt/sources.list", join(folder, "debian.sources"), ...parts.map((name) => join(folder, name))];
+  return [...new Set(paths)].filter(isReadable).map((path) => ({ path, text: readFileSync(path, "utf8") }));
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Derivatives of Debian name the release they are built on in DEBIAN_CODENAME. */
+function releaseCodename(): string {
+  const text = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
+  const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)"?$`, "m").exec(text)?.[1];
+  return field("DEBIAN_CODENAME") ?? field("VERSION_CODENAME") ?? "";
+}
+
+/** On stderr, since stdout may be the caller's result. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
