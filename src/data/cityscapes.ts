@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import { type DatasetItem, type DatasetLayout, type DatasetSpec, listFiles, listFolder, pairItems } from "./dataset.ts";
+import { IGNORE_INDEX, LABEL_TABLES, trainIdTable } from "./label_tables.ts";
+
+const IMAGE_SUFFIX = "_leftImg8bit.png";
+const LABEL_SUFFIX = "_gtFine_labelIds.png";
+
+/** Names and colours as in the official cityscapesScripts. */
+const CITYSCAPES_SPEC: DatasetSpec = {
+  name: "cityscapes",
+  numClasses: 19,
+  classNames: [
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+  ],
+  palette: [
+    [128, 64, 128], [244, 35, 232], [70, 70, 70], [102, 102, 156], [190, 153, 153],
+    [153, 153, 153], [250, 170, 30], [220, 220, 0], [107, 142, 35], [152, 251, 152],
+    [70, 130, 180], [220, 20, 60], [255, 0, 0], [0, 0, 142], [0, 0, 70],
+    [0, 60, 100], [0, 80, 100], [0, 0, 230], [119, 11, 32],
+  ],
+  ignoreIndex: IGNORE_INDEX,
+  labelTable: trainIdTable(LABEL_TABLES.CityScapesDataset),
+};
+
+/** The official folders, found by looking; no list files. */
+async function listCityscapes(root: string, split: string): Promise<DatasetItem[]> {
+  const items: DatasetItem[] = [];
+  for (const city of await listFolder(join(root, "leftImg8bit", split))) {
+    const imageFolder = join(root, "leftImg8bit", split, city);
+    const labelFolder = join(root, "gtFine", split, city);
+    const images = await listFiles(imageFolder, [IMAGE_SUFFIX]);
+    const names = images.map((image) => {
+      const id = image.slice(0, -IMAGE_SUFFIX.length);
+      return { id, image, label: id + LABEL_SUFFIX };
+    });
+    items.push(...pairItems(names, await listFiles(labelFolder, [LABEL_SUFFIX]), imageFolder, labelFolder));
+  }
+  return items;
+}
+
+export const CITYSCAPES: DatasetLayout = {
+  spec: CITYSCAPES_SPEC,
+  splits: ["train", "val", "test"],
+  rootVariable: "CITYSCAPES_DATASET",
+  imagePattern: `leftImg8bit/{split}/*/*${IMAGE_SUFFIX}`,
+  list: listCityscapes,
+};
+
+/** The generated street scenes: Cityscapes in all but their place and the split `test`, which they lack. */
+export const STREETS: DatasetLayout = {
+  spec: { ...CITYSCAPES_SPEC, name: "streets" },
+  splits: ["train", "val"],
+  defaultRoot: "datasets/streets",
+  imagePattern: CITYSCAPES.imagePattern,
+  list: listCityscapes,
+};
