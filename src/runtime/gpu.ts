@@ -1,0 +1,257 @@
+/** The runtime over one GPUDevice: dispatch by kernel name, memory, arenas, one submit per step, reading back. */
+import { capabilities } from "../device/capabilities.ts";
+import type { Capabilities } from "../device/capabilities.ts";
+import type { BindingName, ConstantValues, KernelName, KernelSource, ParamValues } from "./kernels.ts";
+import { BufferPool, align } from "./memory.ts";
+import type { MemoryUse, Storage } from "./memory.ts";
+import { Profile } from "./profile.ts";
+import { Programs } from "./programs.ts";
+import type { Tune } from "./programs.ts";
+import { Recorder } from "./recorder.ts";
+
+/** Anything that occupies GPU memory: tensors, above all. */
+export interface Bindable {
+  readonly storage: Storage;
+}
+
+export interface DispatchOptions<K extends KernelName> {
+  /** Workgroups per axis, or `elements` for kernels with one invocation per element and a folded linear index. */
+  readonly grid?: number | readonly [number, number, number?];
+  readonly elements?: number;
+  readonly params?: ParamValues<K>;
+  readonly constants?: ConstantValues<K>;
+  readonly tune?: Tune;
+}
+
+export interface GpuOptions {
+  readonly device: GPUDevice;
+  readonly kernels: KernelSource;
+  /** Guard bands around every allocation, filled with a NaN pattern like the content itself: for tests. */
+  readonly guarded?: boolean;
+  /** Measures every dispatch; the device needs `timestamp-query`. */
+  readonly profile?: boolean;
+  /** Forces a variant by op name, such as `{ conv2d: "tiled" }`. */
+  readonly variants?: Readonly<Record<string, string>>;
+}
+
+/** Work done so far, for tests that pin how a step uses the device. */
+export interface Counters {
+  dispatches: number;
+  submits: number;
+  readbacks: number;
+}
+
+interface Ownable {
+  dispose(): void;
+}
+
+/** Owns what is created while it is the innermost arena, and releases it when it ends. */
+export class Arena {
+  readonly #gpu: Gpu;
+  readonly #owned = new Set<Ownable>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  own(value: Ownable): void {
+    this.#owned.add(value);
+  }
+
+  /** Takes a value out, so that it outlives the arena. */
+  disown(value: Ownable): boolean {
+    return this.#owned.delete(value);
+  }
+
+  [Symbol.dispose](): void {
+    this.#gpu.endArena(this);
+    for (const value of this.#owned) value.dispose();
+    this.#owned.clear();
+  }
+}
+
+const MAX_GROUPS = 65535;
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly capabilities: Capabilities;
+  readonly variants: Readonly<Record<string, string>>;
+  readonly counters: Counters = { dispatches: 0, submits: 0, readbacks: 0 };
+  readonly profile: Profile | null;
+  readonly #pool: BufferPool;
+  readonly #programs: Programs;
+  readonly #recorder: Recorder;
+  readonly #arenas: Arena[] = [];
+  #tail: Promise<void> | null = null;
+
+  constructor(options: GpuOptions) {
+    this.device = options.device;
+    this.capabilities = capabilities(options.device);
+    this.variants = options.variants ?? {};
+    this.profile = options.profile ? new Profile(options.device) : null;
+    this.#pool = new BufferPool(options.device, options.guarded ?? false);
+    this.#programs = new Programs(options.device, options.kernels);
+    this.#recorder = new Recorder(options.device);
+  }
+
+  get memory(): MemoryUse {
+    return this.#pool.use;
+  }
+
+  /** Pipelines compiled or compiling. */
+  get pipelines(): number {
+    return this.#programs.count;
+  }
+
+  /** Records one dispatch. Buffers are named as in the WGSL; nothing runs before `submit`. */
+  run<K extends KernelName>(name: K, buffers: Readonly<Record<BindingName<K>, Bindable>>, options: DispatchOptions<K>): void {
+    const constants = (options.constants ?? {}) as Record<string, number | boolean>;
+    const program = this.#programs.get(name, constants, options.tune ?? {});
+    const { kernel } = program;
+    const storages = program.storage.map((binding) => {
+      const bindable = (buffers as Record<string, Bindable | undefined>)[binding];
+      if (!bindable) throw new Error(`${name}: no buffer given for binding ${binding}`);
+      if (kernel.bindings[binding].access === "read_write") bindable.storage.version++;
+      return bindable.storage;
+    });
+    const values = (options.params ?? {}) as Record<string, number>;
+    const words = Object.entries(kernel.params).map(([id, type]) => {
+      if (values[id] === undefined) throw new Error(`${name}: param ${id} is missing`);
+      return { type, value: values[id] };
+    });
+    const grid = options.elements === undefined ? toGrid(options.grid ?? 1) : this.#foldElements(name, kernel.workgroup[0], kernel.overrides, constants, options.elements);
+    for (const groups of grid) {
+      if (!Number.isInteger(groups) || groups < 0 || groups > MAX_GROUPS) {
+        throw new Error(`${name}: ${grid.join(" x ")} workgroups; WebGPU allows at most ${MAX_GROUPS} per axis`);
+      }
+    }
+    if (grid[0] * grid[1] * grid[2] === 0) return;
+    this.counters.dispatches++;
+    this.#recorder.dispatch(program, storages, words, grid);
+  }
+
+  /** Starts compiling a pipeline ahead of its first use. */
+  warm<K extends KernelName>(name: K, constants: ConstantValues<K>, tune: Tune = {}): Promise<void> {
+    return this.#programs.get(name, constants as Record<string, number | boolean>, tune).ready;
+  }
+
+  /** Memory with undefined content: the kernel that writes it must write all of it. */
+  allocate(bytes: number): Storage {
+    return this.#pool.acquire(Math.max(bytes, 4), false);
+  }
+
+  /** Memory holding `data`, written before anything recorded from now on runs. */
+  upload(data: ArrayBufferView): Storage {
+    const storage = this.#pool.acquire(Math.max(data.byteLength, 4), true);
+    const bytes = align(data.byteLength, 4);
+    const source = new Uint8Array(bytes);
+    source.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    if (bytes > 0) this.device.queue.writeBuffer(storage.buffer, storage.offset, source);
+    return storage;
+  }
+
+  /** Records a copy of the first `bytes` of one storage over another. */
+  copy(from: Bindable, to: Bindable, bytes: number, fromOffset = 0, toOffset = 0): void {
+    to.storage.version++;
+    this.#recorder.copy(from.storage, to.storage, bytes, fromOffset, toOffset);
+  }
+
+  /** Records filling with zeros. */
+  clear(target: Bindable): void {
+    target.storage.version++;
+    this.#recorder.clear(target.storage);
+  }
+
+  /** Sends what was recorded, in one submit. Resolves when it is on the queue, not when it has run. */
+  submit(): Promise<void> {
+    const earlier = this.#tail ?? Promise.resolve();
+    const run = async (): Promise<void> => {
+      const free = this.#pool.seal();
+      const commands = await this.#recorder.submit(this.profile);
+      free();
+      if (commands > 0) this.counters.submits++;
+    };
+    const mine = this.#tail === null ? run() : earlier.then(run);
+    this.#tail = mine;
+    const done = (): void => {
+      if (this.#tail === mine) this.#tail = null;
+    };
+    mine.then(done, done);
+    return mine;
+  }
+
+  /** Bytes of a storage as the commands recorded so far leave it. Submits. */
+  async read(source: Bindable, bytes: number): Promise<ArrayBuffer> {
+    const size = align(bytes, 4);
+    if (size === 0) return new ArrayBuffer(0);
+    const staging = this.device.createBuffer({ size, usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
+    this.#recorder.copyOut(source.storage, staging, size);
+    await this.submit();
+    this.counters.readbacks++;
+    await staging.mapAsync(1); // GPUMapMode.READ
+    const data = staging.getMappedRange().slice(0, bytes);
+    staging.destroy();
+    return data;
+  }
+
+  /** Resolves when everything submitted has run. On a software adapter every pending promise costs a core: do not hurry. */
+  async idle(): Promise<void> {
+    await this.submit();
+    await this.device.queue.onSubmittedWorkDone();
+  }
+
+  /** `using arena = gpu.arena()`: tensors created until the end of the block are released there, unless kept. */
+  arena(): Arena {
+    const arena = new Arena(this);
+    this.#arenas.push(arena);
+    return arena;
+  }
+
+  endArena(arena: Arena): void {
+    const index = this.#arenas.lastIndexOf(arena);
+    if (index >= 0) this.#arenas.splice(index, 1);
+  }
+
+  /** Called by values that own memory when they are created. */
+  own(value: Ownable): void {
+    this.#arenas.at(-1)?.own(value);
+  }
+
+  /** Takes a value out of whichever arena has it. */
+  disown(value: Ownable): void {
+    for (const arena of this.#arenas) if (arena.disown(value)) return;
+  }
+
+  /** Gives pooled memory that nothing uses back to the device. */
+  async trim(): Promise<void> {
+    await this.submit();
+    this.#pool.trim();
+    this.#recorder.forgetGroups();
+  }
+
+  #foldElements(
+    name: string,
+    size: string,
+    overrides: Readonly<Record<string, { readonly value: number | null }>>,
+    constants: Readonly<Record<string, number | boolean>>,
+    elements: number,
+  ): [number, number, number] {
+    const perGroup = Number(size) || Number(constants[size] ?? overrides[size]?.value);
+    if (!(perGroup > 0)) throw new Error(`${name}: cannot tell the workgroup size ${size}; give a grid`);
+    return foldGroups(Math.ceil(elements / perGroup));
+  }
+}
+
+/**
+ * Spreads a linear count of workgroups over x and y, each at most 65535. Kernels recover the linear index as
+ * `id.x + id.y * num_workgroups.x * WG`; the surplus is below one row and is cut off by their bounds check.
+ */
+export function foldGroups(groups: number): [number, number, number] {
+  if (groups <= MAX_GROUPS) return [groups, 1, 1];
+  const rows = Math.ceil(groups / MAX_GROUPS);
+  return [Math.ceil(groups / rows), rows, 1];
+}
+
+function toGrid(grid: number | readonly [number, number, number?]): [number, number, number] {
+  return typeof grid === "number" ? [grid, 1, 1] : [grid[0], grid[1], grid[2] ?? 1];
+}

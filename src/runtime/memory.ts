@@ -1,0 +1,157 @@
+/**
+ * GPU memory: a pool of buffers, and Storage, the handle of one tenancy of a pooled buffer. A buffer is reused, a
+ * Storage never is: after its release every use throws, so a stale tensor cannot read somebody else's numbers.
+ */
+
+const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, as numbers because not every host defines GPUBufferUsage
+
+/** Floats of NaN pattern on either side of a buffer in guarded mode, where tests look for stray writes. */
+export const GUARD_FLOATS = 256;
+export const GUARD_PATTERN = 0x7fc0dead;
+
+export class Storage {
+  readonly bytes: number;
+  readonly offset: number;
+  /** Counts in-place writes, so that autograd can tell that a saved value has changed. */
+  version = 0;
+  #buffer: GPUBuffer | null;
+  #references = 1;
+  readonly #pool: BufferPool;
+
+  constructor(pool: BufferPool, buffer: GPUBuffer, offset: number, bytes: number) {
+    this.#pool = pool;
+    this.#buffer = buffer;
+    this.offset = offset;
+    this.bytes = bytes;
+  }
+
+  get buffer(): GPUBuffer {
+    if (this.#buffer === null) {
+      throw new Error(
+        "This tensor's memory has been released (its arena ended, backward consumed it, or it was disposed). " +
+          "Call keep() on a tensor that must outlive its step.",
+      );
+    }
+    return this.#buffer;
+  }
+
+  get isReleased(): boolean {
+    return this.#buffer === null;
+  }
+
+  retain(): this {
+    if (this.#buffer === null) throw new Error("Cannot share memory that has been released");
+    this.#references++;
+    return this;
+  }
+
+  release(): void {
+    if (this.#buffer === null || --this.#references > 0) return;
+    this.#pool.giveBack(this.#buffer, this.bytes);
+    this.#buffer = null;
+  }
+}
+
+export interface MemoryUse {
+  /** Bytes of tensors alive now, the most there ever were, and bytes held by the pool in total. */
+  readonly live: number;
+  readonly peak: number;
+  readonly reserved: number;
+}
+
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #guarded: boolean;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  /** Released since the last submit: commands recorded before may still use them, so an upload must not. */
+  #recent = new Map<number, GPUBuffer[]>();
+  #live = 0;
+  #peak = 0;
+  #reserved = 0;
+
+  constructor(device: GPUDevice, guarded: boolean) {
+    this.#device = device;
+    this.#guarded = guarded;
+  }
+
+  get use(): MemoryUse {
+    return { live: this.#live, peak: this.#peak, reserved: this.#reserved };
+  }
+
+  /** `forUpload`: the content will be written by the queue ahead of the commands recorded so far. */
+  acquire(bytes: number, forUpload: boolean): Storage {
+    const limit = this.#device.limits.maxStorageBufferBindingSize;
+    if (bytes > limit) {
+      throw new Error(
+        `A tensor of ${bytes} bytes exceeds this device's storage binding limit of ${limit} bytes. ` +
+          "Use a smaller batch, crop or resolution.",
+      );
+    }
+    this.#live += bytes;
+    this.#peak = Math.max(this.#peak, this.#live);
+    if (this.#guarded) return this.#acquireGuarded(bytes);
+    const size = sizeClass(bytes);
+    const buffer = (forUpload ? undefined : this.#recent.get(size)?.pop()) ?? this.#free.get(size)?.pop();
+    return new Storage(this, buffer ?? this.#create(size), 0, bytes);
+  }
+
+  giveBack(buffer: GPUBuffer, bytes: number): void {
+    this.#live -= bytes;
+    if (this.#guarded) return; // kept out of circulation, so that the guards of every tenancy can be checked
+    const list = this.#recent.get(buffer.size);
+    if (list) list.push(buffer);
+    else this.#recent.set(buffer.size, [buffer]);
+  }
+
+  /**
+   * Call when the commands recorded so far are about to be submitted, and the returned function once they are: what
+   * was released before them is then free for any use.
+   */
+  seal(): () => void {
+    const sealed = this.#recent;
+    this.#recent = new Map();
+    return () => {
+      for (const [size, buffers] of sealed) {
+        const list = this.#free.get(size);
+        if (list) list.push(...buffers);
+        else this.#free.set(size, buffers);
+      }
+    };
+  }
+
+  /** Returns the free buffers to the device. */
+  trim(): void {
+    for (const buffer of [...this.#free.values()].flat()) {
+      this.#reserved -= buffer.size;
+      buffer.destroy();
+    }
+    this.#free.clear();
+  }
+
+  #create(size: number, mappedAtCreation = false): GPUBuffer {
+    if (size > this.#device.limits.maxBufferSize) {
+      throw new Error(`A buffer of ${size} bytes exceeds this device's limit of ${this.#device.limits.maxBufferSize} bytes`);
+    }
+    this.#reserved += size;
+    return this.#device.createBuffer({ size, usage: USAGE, mappedAtCreation });
+  }
+
+  #acquireGuarded(bytes: number): Storage {
+    const guard = GUARD_FLOATS * 4;
+    const buffer = this.#create(guard + align(bytes, 4) + guard, true);
+    new Uint32Array(buffer.getMappedRange()).fill(GUARD_PATTERN);
+    buffer.unmap();
+    return new Storage(this, buffer, guard, bytes);
+  }
+}
+
+/** Rounds up to one of eight sizes per power of two, so that buffers of similar size can stand in for each other. */
+export function sizeClass(bytes: number): number {
+  const least = Math.max(bytes, 256);
+  const step = Math.max(256, 2 ** (Math.floor(Math.log2(least)) - 3));
+  return align(least, step);
+}
+
+export function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}

@@ -1,0 +1,70 @@
+/** Time per dispatch from GPU timestamps, summed by kernel. While it measures, every dispatch has a pass of its own. */
+import type { Dispatch, PassTimer } from "./recorder.ts";
+
+export interface ProfileRow {
+  readonly kernel: string;
+  readonly calls: number;
+  readonly milliseconds: number;
+}
+
+const CAPACITY = 2048; // dispatches per submit; WebGPU allows 4096 queries in a set
+
+export class Profile implements PassTimer {
+  readonly #device: GPUDevice;
+  readonly #queries: GPUQuerySet;
+  readonly #totals = new Map<string, { calls: number; nanoseconds: number }>();
+  readonly #pending: Promise<void>[] = [];
+  #names: string[] = [];
+
+  constructor(device: GPUDevice) {
+    if (!device.features.has("timestamp-query")) {
+      throw new Error('Profiling needs the feature "timestamp-query", which this device was not opened with');
+    }
+    this.#device = device;
+    this.#queries = device.createQuerySet({ type: "timestamp", count: 2 * CAPACITY });
+  }
+
+  begin(command: Dispatch): GPUComputePassTimestampWrites | undefined {
+    if (this.#names.length === CAPACITY) return undefined;
+    const index = this.#names.push(command.program.name) - 1;
+    return { querySet: this.#queries, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 };
+  }
+
+  end(encoder: GPUCommandEncoder): void {
+    const names = this.#names;
+    this.#names = [];
+    if (names.length === 0) return;
+    const bytes = names.length * 16;
+    const resolved = this.#device.createBuffer({ size: bytes, usage: 0x200 | 0x4 }); // QUERY_RESOLVE | COPY_SRC
+    const staging = this.#device.createBuffer({ size: bytes, usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
+    encoder.resolveQuerySet(this.#queries, 0, 2 * names.length, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+    // The submit that follows is synchronous, so by the time this microtask maps the buffer it is on the queue.
+    this.#pending.push(Promise.resolve().then(() => this.#collect(names, resolved, staging)));
+  }
+
+  /** Kernels by time, most expensive first, of everything that has run. */
+  async rows(): Promise<ProfileRow[]> {
+    await Promise.all(this.#pending.splice(0));
+    return [...this.#totals]
+      .map(([kernel, { calls, nanoseconds }]) => ({ kernel, calls, milliseconds: nanoseconds / 1e6 }))
+      .sort((a, b) => b.milliseconds - a.milliseconds);
+  }
+
+  reset(): void {
+    this.#totals.clear();
+  }
+
+  async #collect(names: readonly string[], resolved: GPUBuffer, staging: GPUBuffer): Promise<void> {
+    await staging.mapAsync(1); // GPUMapMode.READ
+    const times = new BigUint64Array(staging.getMappedRange());
+    names.forEach((name, i) => {
+      const total = this.#totals.get(name) ?? { calls: 0, nanoseconds: 0 };
+      total.calls++;
+      total.nanoseconds += Number(times[2 * i + 1] - times[2 * i]);
+      this.#totals.set(name, total);
+    });
+    staging.destroy();
+    resolved.destroy();
+  }
+}

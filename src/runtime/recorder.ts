@@ -1,0 +1,205 @@
+/**
+ * The command list of a step. Dispatches and copies are recorded as plain data while their pipelines compile, then
+ * encoded into one command buffer and submitted at once.
+ */
+import { align } from "./memory.ts";
+import type { Storage } from "./memory.ts";
+import type { Program } from "./programs.ts";
+
+export interface Dispatch {
+  readonly kind: "dispatch";
+  readonly program: Program;
+  readonly bindings: readonly Region[];
+  /** Index of the params slot in the step's uniform buffer, or -1. */
+  readonly slot: number;
+  readonly grid: readonly [number, number, number];
+}
+
+interface Copy {
+  readonly kind: "copy";
+  readonly from: Region;
+  readonly to: Region;
+}
+
+interface Clear {
+  readonly kind: "clear";
+  readonly region: Region;
+}
+
+interface Region {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export type Command = Dispatch | Copy | Clear;
+
+/** Where the encoder puts timestamps when somebody measures; see profile.ts. */
+export interface PassTimer {
+  begin(command: Dispatch): GPUComputePassTimestampWrites | undefined;
+  end(encoder: GPUCommandEncoder): void;
+}
+
+const SLOT_BYTES = 256; // a multiple of every device's uniform offset alignment
+
+export class Recorder {
+  readonly #device: GPUDevice;
+  #commands: Command[] = [];
+  #params = new ArrayBuffer(SLOT_BYTES * 256);
+  #slots = 0;
+  #uniform: GPUBuffer | null = null;
+  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  #nextId = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  get length(): number {
+    return this.#commands.length;
+  }
+
+  dispatch(program: Program, storages: readonly Storage[], params: readonly ParamWord[], grid: readonly [number, number, number]): void {
+    this.#commands.push({
+      kind: "dispatch",
+      program,
+      bindings: storages.map(region),
+      slot: program.hasParams ? this.#writeParams(params) : -1,
+      grid,
+    });
+  }
+
+  copy(from: Storage, to: Storage, bytes: number, fromOffset = 0, toOffset = 0): void {
+    this.#commands.push({
+      kind: "copy",
+      from: { buffer: from.buffer, offset: from.offset + fromOffset, bytes },
+      to: { buffer: to.buffer, offset: to.offset + toOffset, bytes },
+    });
+  }
+
+  /** Copies into a buffer that is not pooled: a staging buffer for reading back. */
+  copyOut(from: Storage, to: GPUBuffer, bytes: number): void {
+    this.#commands.push({
+      kind: "copy",
+      from: { buffer: from.buffer, offset: from.offset, bytes },
+      to: { buffer: to, offset: 0, bytes },
+    });
+  }
+
+  clear(storage: Storage): void {
+    this.#commands.push({ kind: "clear", region: region(storage) });
+  }
+
+  /** Encodes everything recorded so far and hands it to the queue in a single submit. Waits for pipelines only. */
+  async submit(timer: PassTimer | null): Promise<number> {
+    const commands = this.#commands;
+    const slots = this.#slots;
+    if (commands.length === 0) return 0;
+    this.#commands = [];
+    this.#slots = 0;
+    const params = this.#params.slice(0, slots * SLOT_BYTES);
+    const waiting = new Set<Promise<void>>();
+    for (const c of commands) if (c.kind === "dispatch" && c.program.pipeline === null) waiting.add(c.program.ready);
+    if (waiting.size > 0) await Promise.all(waiting);
+
+    const uniform = this.#uploadParams(params);
+    const encoder = this.#device.createCommandEncoder();
+    let pass: GPUComputePassEncoder | null = null;
+    for (const command of commands) {
+      if (command.kind !== "dispatch" || timer) {
+        pass?.end();
+        pass = null;
+      }
+      if (command.kind === "dispatch") {
+        pass ??= encoder.beginComputePass({ timestampWrites: timer?.begin(command) });
+        this.#encode(pass, command, uniform);
+      } else if (command.kind === "copy") {
+        const { from, to } = command;
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, align(from.bytes, 4));
+      } else {
+        encoder.clearBuffer(command.region.buffer, command.region.offset, align(command.region.bytes, 4));
+      }
+    }
+    pass?.end();
+    timer?.end(encoder);
+    this.#device.queue.submit([encoder.finish()]);
+    return commands.length;
+  }
+
+  /** Forgets bind groups of buffers that are gone. */
+  forgetGroups(): void {
+    this.#groups.clear();
+  }
+
+  #encode(pass: GPUComputePassEncoder, { program, bindings, slot, grid }: Dispatch, uniform: GPUBuffer | null): void {
+    pass.setPipeline(program.pipeline!);
+    const group = this.#group(program, bindings, uniform);
+    if (slot >= 0) pass.setBindGroup(0, group, [slot * SLOT_BYTES]);
+    else pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+  }
+
+  #group(program: Program, bindings: readonly Region[], uniform: GPUBuffer | null): GPUBindGroup {
+    const ids = bindings.map((b) => `${this.#id(b.buffer)}:${b.offset}:${b.bytes}`);
+    const key = `${program.id}|${ids}|${program.hasParams ? this.#id(uniform!) : ""}`;
+    let group = this.#groups.get(key);
+    if (!group) {
+      const info = program.kernel.bindings;
+      const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({
+        binding: info[program.storage[i]].binding,
+        resource: { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 4) },
+      }));
+      if (program.hasParams) entries.push({ binding: info.params.binding, resource: { buffer: uniform!, size: SLOT_BYTES } });
+      group = this.#device.createBindGroup({ label: program.name, layout: program.layout, entries });
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+
+  #id(buffer: GPUBuffer): number {
+    let id = this.#bufferIds.get(buffer);
+    if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextId++));
+    return id;
+  }
+
+  #writeParams(words: readonly ParamWord[]): number {
+    const slot = this.#slots++;
+    if (this.#slots * SLOT_BYTES > this.#params.byteLength) {
+      const larger = new ArrayBuffer(this.#params.byteLength * 2);
+      new Uint8Array(larger).set(new Uint8Array(this.#params));
+      this.#params = larger;
+    }
+    const view = new DataView(this.#params, slot * SLOT_BYTES, SLOT_BYTES);
+    words.forEach(({ type, value }, i) => {
+      if (type === "f32") view.setFloat32(4 * i, value, true);
+      else if (type === "i32") view.setInt32(4 * i, value, true);
+      else view.setUint32(4 * i, value, true);
+    });
+    return slot;
+  }
+
+  #uploadParams(params: ArrayBuffer): GPUBuffer | null {
+    if (params.byteLength === 0) return this.#uniform;
+    if (this.#uniform === null || this.#uniform.size < params.byteLength) {
+      this.#uniform?.destroy(); // earlier submits are done with it: the queue keeps a destroyed buffer until they are
+      this.#uniform = this.#device.createBuffer({
+        label: "params",
+        size: Math.max(params.byteLength, SLOT_BYTES * 256),
+        usage: 0x40 | 0x08, // UNIFORM | COPY_DST
+      });
+      this.#groups.clear();
+    }
+    this.#device.queue.writeBuffer(this.#uniform, 0, params);
+    return this.#uniform;
+  }
+}
+
+export interface ParamWord {
+  readonly type: string;
+  readonly value: number;
+}
+
+function region(storage: Storage): Region {
+  return { buffer: storage.buffer, offset: storage.offset, bytes: storage.bytes };
+}

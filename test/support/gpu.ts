@@ -1,0 +1,30 @@
+/** One device for the whole test process, and runtimes over it. */
+import { openDeviceOrSetUp } from "../../src/device/setup.node.ts";
+import type { OpenDevice } from "../../src/device/open.node.ts";
+import { Gpu } from "../../src/runtime/gpu.ts";
+import type { GpuOptions } from "../../src/runtime/gpu.ts";
+import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
+
+let opened: Promise<OpenDevice> | null = null;
+
+export function sharedDevice(): Promise<OpenDevice> {
+  return (opened ??= openDeviceOrSetUp({}));
+}
+
+export async function testGpu(options: Partial<GpuOptions> = {}): Promise<Gpu> {
+  const { device } = await sharedDevice();
+  return new Gpu({ device, kernels: kernelsOnDisk, ...options });
+}
+
+/** Fails with whatever validation errors the device has reported since the last call. */
+export async function checkDevice(): Promise<void> {
+  const { device, check } = await sharedDevice();
+  await device.queue.onSubmittedWorkDone();
+  check();
+}
+
+export async function closeSharedDevice(): Promise<void> {
+  const device = opened;
+  opened = null;
+  (await device)?.close();
+}
