@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
@@ -20,19 +20,32 @@ const APT_OPTIONS = "Acquire::Retries=1 Acquire::http::Timeout=30 Acquire::https
 /**
  * `openDevice` for the commands of a checkout: on a Linux machine without any WebGPU adapter, it first installs Mesa's
  * software Vulkan driver. A machine that has an adapter, and a package inside somebody's node_modules, stay untouched.
+ * Call it before anything that must not happen twice: where an older driver is still loaded, the command is run anew.
  * Errors: those of `openDevice`, and a UserError with the commands to run where this process may not install.
  */
 export async function openDeviceOrSetUp(options: OpenOptions = {}): Promise<OpenDevice> {
   try {
     return await openDevice(options);
   } catch (error) {
-    const isOurs = !import.meta.url.includes("/node_modules/");
-    if (!(error instanceof NoAdapterError) || process.platform !== "linux" || !isOurs || !hasApt()) throw error;
-    refuseIfInstalled();
-    install(planInstallation(readSources(), releaseCodename()));
+    const isDependency = import.meta.url.includes("/node_modules/");
+    if (!(error instanceof NoAdapterError) || process.platform !== "linux" || isDependency || !hasApt()) throw error;
+  }
+  const mesa = installedMesa();
+  if (mesa !== undefined) {
+    // Installing once more would not help, and would be tried at every start.
+    throw new UserError(
+      `no WebGPU adapter was found, although Mesa ${mesa} and the Vulkan loader are installed. See whether ` +
+        "VK_DRIVER_FILES or VK_ICD_FILENAMES hides the drivers, and what `vulkaninfo --summary` says.",
+    );
+  }
+  install(planInstallation(readSources(), releaseCodename()));
+  try {
     const opened = await openDevice(options);
     say(`The adapter is there: ${describe(opened.info)}`);
     return opened;
+  } catch (error) {
+    if (!(error instanceof NoAdapterError)) throw error;
+    return runCommandAnew();
   }
 }
 
@@ -84,12 +97,12 @@ function install(installation: Installation): void {
       say(`+ write ${source.path}: Dawn refuses Mesa ${LAST_REFUSED_MESA} and older, the backports have a newer one`);
       writeFileSync(source.path, source.text);
     }
-    // Updating fails as soon as one list of many cannot be had: what counts is whether the packages can be installed.
-    const outputs = aptGet.map(runAptGet);
-    if (outputs[outputs.length - 1].failed) {
+    // Updating fails as soon as one list of many cannot be had: what counts is what is installed in the end.
+    const output = aptGet.map(runAptGet).join("");
+    if (installedMesa() === undefined) {
       throw new UserError(
-        `installing ${PACKAGES.join(" and ")} failed:\n${outputs.map(({ text }) => text).join("")}` +
-          `Put this right, or install a Vulkan driver another way, and start again. The lines that were tried:\n\n` +
+        `installing ${PACKAGES.join(" and ")} failed:\n${output}` +
+          "Put this right, or install a Vulkan driver another way, and start again. The lines that were tried:\n\n" +
           shellLines(installation),
       );
     }
@@ -99,25 +112,31 @@ function install(installation: Installation): void {
   }
 }
 
-function runAptGet(args: string[]): { failed: boolean; text: string } {
+/** What apt-get printed. */
+function runAptGet(args: string[]): string {
   say(`+ apt-get ${args.join(" ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
-  const { status, stdout, stderr, error } = spawnSync("apt-get", [...APT_OPTIONS, "-qq", ...args], {
-    env,
-    encoding: "utf8",
-  });
-  return { failed: status !== 0, text: error === undefined ? stdout + stderr : `${error.message}\n` };
+  const { stdout, stderr, error } = spawnSync("apt-get", [...APT_OPTIONS, "-qq", ...args], { env, encoding: "utf8" });
+  return error === undefined ? stdout + stderr : `${error.message}\n`;
 }
 
-/** With the packages in place, installing them once more would not help, and would be tried at every start. */
-function refuseIfInstalled(): void {
-  const versions = PACKAGES.map(installedVersion);
-  const [mesa] = versions;
-  if (versions.includes(undefined) || Number.parseInt(mesa!) <= LAST_REFUSED_MESA) return;
-  throw new UserError(
-    `no WebGPU adapter was found, although Mesa ${mesa} and the Vulkan loader are installed. See whether ` +
-      "VK_DRIVER_FILES or VK_ICD_FILENAMES hides the drivers, and what `vulkaninfo --summary` says.",
-  );
+/** Dawn keeps a driver that it refused loaded, so this process never sees the newer one; a new process does. */
+function runCommandAnew(): Promise<never> {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { stdio: "inherit" });
+  // Ctrl-C reaches the child by itself; a kill reaches only this process.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((_, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code) => process.exit(code ?? 1));
+  });
+}
+
+/** The version of Mesa, where all of the packages are installed and Dawn does not refuse it. */
+function installedMesa(): string | undefined {
+  const [mesa, loader] = PACKAGES.map(installedVersion);
+  if (mesa === undefined || loader === undefined) return undefined;
+  return Number.parseInt(mesa) > LAST_REFUSED_MESA ? mesa : undefined;
 }
 
 function installedVersion(name: string): string | undefined {

@@ -2,6 +2,9 @@
 
 export type Shape = readonly number[];
 
+/** Two numbers in the order height, width. */
+export type Pair = readonly [number, number];
+
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, n) => product * n, 1);
 }
