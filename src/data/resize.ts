@@ -33,7 +33,7 @@ export function resizeBilinear(
   window: Window = wholeWindow(size),
 ): Raster<Uint8Array> {
   const rows = linearTaps(height, size[0], window.top, window.height);
-  const columns = linearTaps(width, size[1], window.left, window.width);
+  const columns = perSample(linearTaps(width, size[1], window.left, window.width), channels);
   const stride = window.width * channels;
   const out = new Uint8Array(window.height * stride);
 
@@ -47,9 +47,9 @@ export function resizeBilinear(
       [upper, lower] = [lower, upper];
       [upperRow, lowerRow] = [lowerRow, upperRow];
     }
-    if (first !== upperRow) blendRow(data, first * width * channels, channels, columns, upper);
+    if (first !== upperRow) blendRow(data, first * width * channels, columns, upper);
     upperRow = first;
-    if (second !== lowerRow) blendRow(data, second * width * channels, channels, columns, lower);
+    if (second !== lowerRow) blendRow(data, second * width * channels, columns, lower);
     lowerRow = second;
 
     const weight1 = rows.weight[y];
@@ -73,9 +73,10 @@ export function resizeNearest<T extends Samples>(
   const columns = nearestIndices(width, size[1], window.left, window.width);
   const out = emptyLike(data, window.height * window.width * channels);
   let target = 0;
-  for (const row of rows) {
-    for (const column of columns) {
-      const source = (row * width + column) * channels;
+  for (let y = 0; y < rows.length; y++) {
+    const row = rows[y] * width;
+    for (let x = 0; x < columns.length; x++) {
+      const source = (row + columns[x]) * channels;
       for (let c = 0; c < channels; c++) out[target++] = data[source + c];
     }
   }
@@ -117,13 +118,24 @@ function roundHalfToEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
-function blendRow(data: Uint8Array, row: number, channels: number, taps: LinearTaps, out: Int32Array): void {
-  const { first, second, weight } = taps;
-  let target = 0;
-  for (let i = 0; i < first.length; i++) {
-    const a = row + first[i] * channels;
-    const b = row + second[i] * channels;
-    const w = weight[i];
-    for (let c = 0; c < channels; c++) out[target++] = data[a + c] * (WEIGHT_ONE - w) + data[b + c] * w;
+/** Blends one source row, which begins at `row`, horizontally; taps are per sample, not per pixel. */
+function blendRow(data: Uint8Array, row: number, { first, second, weight }: LinearTaps, out: Int32Array): void {
+  for (let i = 0; i < out.length; i++) {
+    const a = data[row + first[i]];
+    out[i] = a * WEIGHT_ONE + (data[row + second[i]] - a) * weight[i];
   }
+}
+
+/** Taps of pixels to taps of the samples of interleaved channels, so that the inner loop is one flat pass. */
+function perSample({ first, second, weight }: LinearTaps, channels: number): LinearTaps {
+  const count = first.length * channels;
+  const taps = { first: new Int32Array(count), second: new Int32Array(count), weight: new Int32Array(count) };
+  for (let pixel = 0, i = 0; pixel < first.length; pixel++) {
+    for (let c = 0; c < channels; c++, i++) {
+      taps.first[i] = first[pixel] * channels + c;
+      taps.second[i] = second[pixel] * channels + c;
+      taps.weight[i] = weight[pixel];
+    }
+  }
+  return taps;
 }

@@ -39,8 +39,11 @@ export function normalize(
   { mean, std, reverseChannels = false }: { mean: PerChannel; std: PerChannel; reverseChannels?: boolean },
 ): Raster<Float32Array> {
   const out = new Float32Array(data.length);
+  const [first, last] = reverseChannels ? [2, 0] : [0, 2];
   for (let i = 0; i < data.length; i += 3) {
-    for (let c = 0; c < 3; c++) out[i + c] = (data[i + (reverseChannels ? 2 - c : c)] - mean[c]) / std[c];
+    out[i] = (data[i + first] - mean[0]) / std[0];
+    out[i + 1] = (data[i + 1] - mean[1]) / std[1];
+    out[i + 2] = (data[i + last] - mean[2]) / std[2];
   }
   return { height, width, channels: 3, data: out };
 }

@@ -1,0 +1,108 @@
+import { augment, type Augmentation } from "./augment.ts";
+import type { DatasetItem, DatasetSpec } from "./dataset.ts";
+import { PURPOSE, Random } from "./random.ts";
+import type { Size } from "./raster.ts";
+import { keepRatioSize, resizeBilinear } from "./resize.ts";
+import { readSample, type Sample } from "./sample.ts";
+import { normalize, type PerChannel } from "./transforms.ts";
+
+/** What worker threads do. A job is plain data and its result depends on it alone, so any thread may take it. */
+
+/** A decoded sample in memory that all threads share: the image's bytes, then the label's. */
+export interface SharedSample {
+  readonly height: number;
+  readonly width: number;
+  readonly bytes: SharedArrayBuffer;
+}
+
+/** Decode (or take from memory) and augment the samples of one training batch. */
+export interface BatchJob {
+  readonly kind: "batch";
+  readonly spec: DatasetSpec;
+  readonly augmentation: Augmentation;
+  readonly seed: number;
+  readonly epoch: number;
+  /** Position of the first sample in the epoch: what its random numbers depend on. */
+  readonly position: number;
+  readonly samples: readonly { readonly item: DatasetItem; readonly decoded?: SharedSample }[];
+  /** Hand back what had to be decoded, for the next time. */
+  readonly keepDecoded: boolean;
+}
+
+export interface BatchResult {
+  /** `[n, h, w, 3]` normalised RGB. */
+  readonly images: Float32Array;
+  /** `[n, h, w]` train ids and IGNORE_INDEX. */
+  readonly labels: Int32Array;
+  /** By index within the batch; holes where nothing was decoded or nothing is to be kept. */
+  readonly decoded: readonly (SharedSample | undefined)[];
+}
+
+/** Decode one sample and prepare its image for the network. */
+export interface EvaluationJob {
+  readonly kind: "evaluation";
+  readonly spec: DatasetSpec;
+  readonly item: DatasetItem;
+  /** Size of the network's input; the image's own where absent. */
+  readonly size?: Size;
+  /** Fit into `size` instead of filling it. */
+  readonly keepRatio: boolean;
+  readonly mean: PerChannel;
+  readonly std: PerChannel;
+}
+
+export interface EvaluationResult {
+  /** `[1, height, width, 3]` normalised RGB. */
+  readonly image: Float32Array;
+  readonly height: number;
+  readonly width: number;
+  /** The sample at full resolution. */
+  readonly original: Sample;
+}
+
+export type Job = BatchJob | EvaluationJob;
+export type JobResult<J extends Job> = J extends BatchJob ? BatchResult : EvaluationResult;
+
+/** Does a job. Errors are those of `readSample`. */
+export function runJob(job: Job): Promise<BatchResult | EvaluationResult> {
+  return job.kind === "batch" ? runBatch(job) : runEvaluation(job);
+}
+
+async function runBatch(job: BatchJob): Promise<BatchResult> {
+  const [height, width] = job.augmentation.crop;
+  const area = height * width;
+  const images = new Float32Array(job.samples.length * area * 3);
+  const labels = new Int32Array(job.samples.length * area);
+  const decoded: (SharedSample | undefined)[] = [];
+  for (const [i, { item, decoded: known }] of job.samples.entries()) {
+    const sample = known ? fromShared(known) : await readSample(item, job.spec);
+    decoded.push(!known && job.keepDecoded ? toShared(sample) : undefined);
+    const random = new Random(job.seed, job.epoch, job.position + i, PURPOSE.augment);
+    const { image, label } = augment(sample, job.augmentation, random);
+    images.set(image.data, i * area * 3);
+    labels.set(label.data, i * area);
+  }
+  return { images, labels, decoded };
+}
+
+async function runEvaluation({ item, spec, size, keepRatio, mean, std }: EvaluationJob): Promise<EvaluationResult> {
+  const original = await readSample(item, spec);
+  const own: Size = [original.height, original.width];
+  const target = size && keepRatio ? keepRatioSize(own, size) : (size ?? own);
+  const resized = resizeBilinear({ height: own[0], width: own[1], channels: 3, data: original.image }, target);
+  const image = normalize(resized, { mean, std });
+  return { image: image.data, height: image.height, width: image.width, original };
+}
+
+function toShared({ height, width, image, label }: Sample): SharedSample {
+  const bytes = new SharedArrayBuffer(image.length + label.length);
+  const view = new Uint8Array(bytes);
+  view.set(image);
+  view.set(label, image.length);
+  return { height, width, bytes };
+}
+
+function fromShared({ height, width, bytes }: SharedSample): Sample {
+  const labelStart = height * width * 3;
+  return { height, width, image: new Uint8Array(bytes, 0, labelStart), label: new Uint8Array(bytes, labelStart) };
+}
