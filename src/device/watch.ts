@@ -33,6 +33,8 @@ export function watchDevice(device: GPUDevice): DeviceWatch {
   let gone: string | undefined;
 
   device.addEventListener("uncapturederror", (event) => {
+    // Without this Dawn prints the message as well.
+    event.preventDefault();
     count += 1;
     if (messages.length < KEPT_ERRORS) messages.push(event.error.message);
   });
