@@ -7,7 +7,7 @@ import { describe } from "./capabilities.ts";
 import { NoAdapterError, openDevice, type OpenDevice, type OpenOptions } from "./open.node.ts";
 
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
-/** Dawn asks for descriptor indexing that Mesa's software driver has had since the release after this one. */
+/** Dawn refuses the software driver of Mesa 22.3 ("shaderUniform*ArrayDynamicIndexing required"); 24.0 works. */
 const LAST_REFUSED_MESA = 22;
 /** The Debian release whose own Mesa is that old, while its backports have a newer one. */
 const RELEASE_WITH_OLD_MESA = "bookworm";
