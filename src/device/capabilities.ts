@@ -1,6 +1,4 @@
-/**
- * What a WebGPU device can do, in this project's words. Works for a device from anywhere: Dawn in Node, a browser, Deno.
- */
+/** What a WebGPU device can do, in this project's words. The device may come from Dawn, a browser or Deno. */
 
 /** An adapter as it appears in logs, in run folders and in the JSON of the benchmark. */
 export interface AdapterReport {

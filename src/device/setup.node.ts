@@ -65,9 +65,10 @@ export function planInstallation(sources: SourceFile[], codename: string): Insta
     if (!hasSuite(sources, suite)) {
       source = backportsSource(sources, codename, SOURCE_NAME);
       if (source === undefined) {
+        const paths = sources.map(({ path }) => path).join(", ") || "apt's sources";
         throw new UserError(
-          `no WebGPU adapter was found, and none of ${sources.map((file) => file.path).join(", ") || "apt's sources"} ` +
-            `names a Debian archive with ${codename}. Add ${suite} to them and install ${PACKAGES.join(" and ")} from it.`,
+          `no WebGPU adapter was found, and none of ${paths} names a Debian archive with ${codename}. ` +
+            `Add ${suite} to them and install ${PACKAGES.join(" and ")} from it.`,
         );
       }
     }
