@@ -1,0 +1,112 @@
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseSafetensors, type SafetensorsData, SafetensorsError, serializeSafetensors } from "../../src/io/safetensors.ts";
+import { mutate } from "../support/mutate.ts";
+import { assertRejects } from "../support/throws.ts";
+
+/** A file with the given header object (or text) and `dataLength` bytes of data. */
+function file(header: unknown, dataLength = 0): Uint8Array {
+  const json = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.length + dataLength);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+const entry = (dtype: unknown, shape: unknown, offsets: unknown) => ({ dtype, shape, data_offsets: offsets });
+
+const bytesOf = (data: SafetensorsData) => [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
+
+const EXAMPLES: [string, { shape: number[]; data: SafetensorsData }][] = [
+  ["odd", { shape: [3], data: Uint8Array.of(1, 2, 255) }],
+  ["weight", { shape: [2, 3], data: Float32Array.of(1, -0, NaN, Infinity, 1e-45, 3) }],
+  ["scalar", { shape: [], data: Int32Array.of(-7) }],
+  ["counter", { shape: [1], data: BigInt64Array.of(-(2n ** 63n)) }],
+  ["empty", { shape: [0, 4], data: new Float32Array(0) }],
+  ["__proto__", { shape: [1], data: Float64Array.of(Math.PI) }],
+  ["small", { shape: [2], data: Int16Array.of(-1, 300) }],
+];
+
+test("what is written is read back, bit for bit, from any offset in memory", () => {
+  const written = serializeSafetensors(EXAMPLES, { seed: "1", note: "ä\u2028" });
+  for (const offset of [0, 1, 4]) {
+    const memory = new Uint8Array(offset + written.length);
+    memory.set(written, offset);
+    const { metadata, tensors } = parseSafetensors(memory.subarray(offset));
+    assert.equal(metadata, { seed: "1", note: "ä\u2028" });
+    assert.is(tensors.size, EXAMPLES.length);
+    for (const [name, { shape, data }] of EXAMPLES) {
+      const found = tensors.get(name)!;
+      assert.equal(found.shape, shape);
+      assert.is(found.data.constructor, data.constructor);
+      assert.equal(bytesOf(found.data), bytesOf(data));
+    }
+  }
+});
+
+test("the data starts at a multiple of 8, so that an aligned file is read without copies", () => {
+  const written = serializeSafetensors(EXAMPLES);
+  assert.is(Number(new DataView(written.buffer).getBigUint64(0, true)) % 8, 0);
+  for (const { data } of parseSafetensors(written).tensors.values()) assert.is(data.buffer, written.buffer);
+});
+
+test("writing refuses a shape that does not fit and a name used twice", async () => {
+  const data = new Float32Array(3);
+  await assertRejects(() => serializeSafetensors([["w", { shape: [2, 2], data }]]), SafetensorsError, '"w"', "3 elements");
+  const twice = [["w", { shape: [3], data }], ["w", { shape: [3], data }]] as const;
+  await assertRejects(() => serializeSafetensors(twice), SafetensorsError, '"w"', "already taken");
+  await assertRejects(() => serializeSafetensors([["__metadata__", { shape: [3], data }]]), SafetensorsError, "already");
+});
+
+const BROKEN: [what: string, bytes: Uint8Array, ...message: string[]][] = [
+  ["no length", new Uint8Array(5), "5 bytes are too few"],
+  ["huge header length", new Uint8Array(64).fill(0xff), "not a safetensors file"],
+  ["cut header", file({}).slice(0, 9), "truncated", "10", "9"],
+  ["no JSON", file("{nope"), "not valid JSON"],
+  ["not UTF-8", Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0xff), "not valid JSON"],
+  ["array header", file("[]"), "not a JSON object"],
+  ["metadata value", file({ __metadata__: { epoch: 3 } }), "__metadata__", '"epoch"'],
+  ["dtype", file({ a: entry("F16", [1], [0, 2]) }, 2), '"a"', '"F16"', "supported are"],
+  ["inherited dtype", file({ a: entry("toString", [1], [0, 2]) }, 2), '"toString"'],
+  ["shape", file({ a: entry("F32", [-1], [0, 4]) }, 4), '"a"', "shape [-1]"],
+  ["fractional shape", file({ a: entry("F32", [0.5, 2], [0, 4]) }, 4), "shape"],
+  ["offsets", file({ a: entry("F32", [1], [4, 0]) }, 4), "data_offsets [4,0]"],
+  ["cut data", file({ a: entry("F32", [2], [0, 8]) }, 7), "truncated", "byte 8", "7 bytes"],
+  ["size", file({ a: entry("F32", [3], [0, 8]) }, 8), '"a"', "does not fit its 8 bytes"],
+  ["overflowing size", file({ a: entry("U8", [2 ** 32, 2 ** 32], [0, 0]) }), "does not fit"],
+  ["infinite size", file({ a: entry("U8", [...Array(20).fill(2 ** 52), 0], [0, 8]) }, 8), "does not fit"],
+  ["overlap", file({ a: entry("U8", [4], [0, 4]), b: entry("U8", [4], [2, 6]) }, 6), '"b"', "overlaps"],
+  ["gap", file({ a: entry("U8", [1], [0, 1]), b: entry("U8", [1], [3, 4]) }, 4), "2 bytes before", '"b"'],
+  ["rest", file({ a: entry("U8", [1], [0, 1]) }, 4), "3 bytes after the last tensor"],
+  ["null entry", file({ a: null }), '"a"', "object"],
+];
+
+for (const [what, bytes, ...message] of BROKEN) {
+  test(`broken file: ${what}`, () =>
+    assertRejects(() => parseSafetensors(bytes, "model.safetensors"), SafetensorsError, "model.safetensors", ...message));
+}
+
+test("1000 damaged files give a typed error or a file", () => {
+  const whole = serializeSafetensors(EXAMPLES, { seed: "1" });
+  let refused = 0;
+  for (let number = 0; number < 1000; number++) {
+    try {
+      parseSafetensors(mutate(whole, number));
+    } catch (error) {
+      assert.instance(error, SafetensorsError, `mutation ${number}: ${error}`);
+      refused++;
+    }
+  }
+  assert.ok(refused > 500, `only ${refused} were refused`);
+});
+
+const FIXTURE = new URL("../../../shared/fixtures/ops/relu.safetensors", import.meta.url);
+if (!existsSync(FIXTURE)) console.log("skipped: reading a fixture file, because ../shared/fixtures is absent");
+(existsSync(FIXTURE) ? test : test.skip)("reads a file that another program wrote", () => {
+  const { metadata, tensors } = parseSafetensors(readFileSync(FIXTURE));
+  const cases = JSON.parse(metadata.cases) as { id: string; inputs: string[] }[];
+  for (const { id, inputs } of cases) for (const name of inputs) assert.ok(tensors.has(`${id}.${name}`));
+});
+
+test.run();
