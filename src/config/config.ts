@@ -1,0 +1,148 @@
+/**
+ * Everything a run depends on besides the code, the data and the adapter, as one plain object. Presets are values of
+ * this type, `--set` changes single fields, and the resolved object is written into the run folder. Sizes are in the
+ * order height, width. Where a number can switch something off, 0 does.
+ */
+export interface Config {
+  /** The preset that the other fields started from. */
+  name: string;
+  model: ModelConfig;
+  memory: MemoryConfig;
+  losses: LossesConfig;
+  optim: OptimConfig;
+  data: DataConfig;
+  train: TrainConfig;
+  eval: EvalConfig;
+}
+
+export interface ModelConfig {
+  backbone: {
+    /** ResNet-18, 34, 50 or 101. */
+    depth: number;
+    /** Width of the first stage; 64 in the standard networks. */
+    baseChannels: number;
+    stemChannels: number;
+    /** Three 3x3 convolutions instead of one 7x7. */
+    deepStem: boolean;
+    /** Image pixels per feature along one axis: 8, 16 or 32. */
+    outputStride: number;
+    /** The first block of a dilated stage uses half of its dilation. */
+    contractedDilation: boolean;
+  };
+  /** Within-image context module: none, pyramid pooling or atrous pyramid. */
+  host: "fcn" | "ppm" | "aspp";
+  /** Of the `aspp` host. */
+  dilations: number[];
+  /** Of the `ppm` host. */
+  poolScales: number[];
+  /** Width C of representations and memory rows. */
+  featsChannels: number;
+  /** Inner width of the attention blocks. */
+  transformChannels: number;
+  /** Width of the auxiliary head, which exists where `losses.aux` is above 0. */
+  auxChannels: number;
+  /** Probability of Dropout2d in front of the classifiers. */
+  dropout: number;
+  /** Slope of LeakyReLU in the head; 0 for ReLU. */
+  headSlope: number;
+  /** Convention of every bilinear resize. */
+  alignCorners: boolean;
+}
+
+export interface MemoryConfig {
+  /** Off: the same network without memory, aggregation, stage-1 decoder and memory loss. */
+  enabled: boolean;
+  /** Slots per class. */
+  featsPerClass: number;
+  /** Mixes memory rows by the one-hot of the most likely class instead of the class distribution. */
+  hardAggregate: boolean;
+  strategy: "cosine_similarity" | "mean";
+  /** Weight of the new value at the first iteration, in [0, 1]. */
+  momentum: number;
+  /** Exponent of the momentum's decay; 0 keeps it constant. */
+  momentumPower: number;
+  /** Momentum at the end relative to the beginning. */
+  momentumFloor: number;
+  /** Follows the learning rate (warm-up included) instead of its own decay. */
+  coupleToLr: boolean;
+}
+
+export interface LossesConfig {
+  /** Weights of the terms of spec section 4. */
+  stage1: number;
+  stage2: number;
+  /** 0: no auxiliary head. */
+  aux: number;
+  /** Representation-consistent loss: weight 0 leaves it out. */
+  memory: {
+    weight: number;
+    /** First epoch with this term, counting from 1. */
+    startEpoch: number;
+    /** Leaves slots that were never filled out of the mean. */
+    maskEmptySlots: boolean;
+    /** Lets the memory rows enter the running statistics of the second decoder, as the official code does. */
+    updateRunningStats: boolean;
+  };
+}
+
+export interface OptimConfig {
+  lr: number;
+  momentum: number;
+  weightDecay: number;
+  nesterov: boolean;
+  /** Exponent of the polynomial decay. */
+  power: number;
+  /** Learning rate at the end relative to `lr`. */
+  minLrRatio: number;
+  warmup: {
+    type: "constant" | "linear" | "exp";
+    /** Relative to the scheduled rate, at the first iteration. */
+    ratio: number;
+    /** 0: no warm-up. */
+    iters: number;
+  };
+  /** Largest L2 norm of all gradients together; 0: unlimited. */
+  clipGradNorm: number;
+}
+
+export interface DataConfig {
+  dataset: string;
+  /** Empty: the dataset's environment variable or default folder. */
+  root: string;
+  trainSplit: string;
+  evalSplit: string;
+  /** Images are resized to fit into this size, keeping their ratio, before random scaling. */
+  size: [number, number];
+  /** Random scale of training images relative to `size`. */
+  scaleRange: [number, number];
+  crop: [number, number];
+  /** A crop is drawn again while one class covers this share of it. */
+  oneCategoryMaxRatio: number;
+  /** Probability of a horizontal flip. */
+  flip: number;
+  photometric: boolean;
+  /** Decoding threads. */
+  workers: number;
+}
+
+export interface TrainConfig {
+  epochs: number;
+  batchSize: number;
+  /** Of initial weights, order, augmentation and dropout. */
+  seed: number;
+  /** Epochs between evaluations; the last epoch is always followed by one. */
+  evalEvery: number;
+}
+
+export interface EvalConfig {
+  mode: "whole" | "slide";
+  /** Windows of `slide` mode and their step. */
+  crop: [number, number];
+  stride: [number, number];
+  /** Every image is seen at each of these scales. */
+  scales: number[];
+  /** And mirrored. */
+  flip: boolean;
+  /** What is averaged over views and windows. */
+  average: "logits" | "probs";
+}

@@ -1,0 +1,88 @@
+import { UserError } from "../errors.ts";
+import type { Config } from "./config.ts";
+
+/** A field's path, what it may hold, and the test; values come with the type of the preset's value (see `setField`). */
+type Rule = readonly [path: string, expected: string, holds: (value: never) => boolean];
+
+const whole = (least: number) => (value: number) => Number.isInteger(value) && value >= least;
+const between = (low: number, high: number) => (value: number) => value >= low && value <= high;
+const oneOf = <T>(...choices: T[]) => [choices.join(", "), (value: T) => choices.includes(value)] as const;
+const list = (holds: (value: number) => boolean) => (value: number[]) => value.length > 0 && value.every(holds);
+const pair = (value: number[]) => value.length === 2 && value.every(whole(1));
+
+const COUNT = ["a whole number of at least 1", whole(1)] as const;
+const COUNT_OR_ZERO = ["a whole number of at least 0", whole(0)] as const;
+const NOT_NEGATIVE = ["a number of at least 0", between(0, Infinity)] as const;
+const FRACTION = ["a number from 0 to 1", between(0, 1)] as const;
+const PROBABILITY_BELOW_1 = ["a number from 0 to below 1", (value: number) => value >= 0 && value < 1] as const;
+const SIZE = ["two whole numbers height,width", pair] as const;
+
+const RULES: readonly Rule[] = [
+  ["model.backbone.depth", ...oneOf(18, 34, 50, 101)],
+  ["model.backbone.baseChannels", ...COUNT],
+  ["model.backbone.stemChannels", "an even number of at least 2", (value: number) => value >= 2 && value % 2 === 0],
+  ["model.backbone.outputStride", ...oneOf(8, 16, 32)],
+  ["model.host", ...oneOf("fcn", "ppm", "aspp")],
+  ["model.dilations", "a list of whole numbers of at least 1", list(whole(1))],
+  ["model.poolScales", "a list of whole numbers of at least 1", list(whole(1))],
+  ["model.featsChannels", ...COUNT],
+  ["model.transformChannels", ...COUNT],
+  ["model.auxChannels", ...COUNT],
+  ["model.dropout", ...PROBABILITY_BELOW_1],
+  ["model.headSlope", ...PROBABILITY_BELOW_1],
+  ["memory.featsPerClass", ...COUNT],
+  ["memory.strategy", ...oneOf("cosine_similarity", "mean")],
+  ["memory.momentum", ...FRACTION],
+  ["memory.momentumPower", ...NOT_NEGATIVE],
+  ["memory.momentumFloor", ...FRACTION],
+  ["losses.stage1", ...NOT_NEGATIVE],
+  ["losses.stage2", ...NOT_NEGATIVE],
+  ["losses.aux", ...NOT_NEGATIVE],
+  ["losses.memory.weight", ...NOT_NEGATIVE],
+  ["losses.memory.startEpoch", ...COUNT],
+  ["optim.lr", "a number above 0", (value: number) => value > 0],
+  ["optim.momentum", ...PROBABILITY_BELOW_1],
+  ["optim.weightDecay", ...NOT_NEGATIVE],
+  ["optim.power", ...NOT_NEGATIVE],
+  ["optim.minLrRatio", ...FRACTION],
+  ["optim.warmup.type", ...oneOf("constant", "linear", "exp")],
+  ["optim.warmup.ratio", "a number above 0, at most 1", (value: number) => value > 0 && value <= 1],
+  ["optim.warmup.iters", ...COUNT_OR_ZERO],
+  ["optim.clipGradNorm", ...NOT_NEGATIVE],
+  ["data.size", ...SIZE],
+  ["data.scaleRange", "two numbers low,high above 0", ([low, high, ...more]: number[]) => low > 0 && high >= low && more.length === 0],
+  ["data.crop", ...SIZE],
+  ["data.oneCategoryMaxRatio", ...FRACTION],
+  ["data.flip", ...FRACTION],
+  ["data.workers", ...COUNT],
+  ["train.epochs", ...COUNT],
+  ["train.batchSize", ...COUNT],
+  ["train.seed", "a whole number from 0 to 2^32 - 1", (value: number) => whole(0)(value) && value < 2 ** 32],
+  ["train.evalEvery", ...COUNT],
+  ["eval.mode", ...oneOf("whole", "slide")],
+  ["eval.crop", ...SIZE],
+  ["eval.stride", ...SIZE],
+  ["eval.scales", "a list of numbers above 0", list((value) => value > 0)],
+  ["eval.average", ...oneOf("logits", "probs")],
+];
+
+/**
+ * Checks every field's range, and what has to hold between fields.
+ *
+ * @throws UserError naming the first field that is wrong, what was found and what is expected
+ */
+export function validateConfig(config: Config): void {
+  for (const [path, expected, holds] of RULES) {
+    const value = path.split(".").reduce((group, name) => (group as Record<string, unknown>)[name], config as unknown);
+    if (!holds(value as never)) throw new UserError(`${path} is ${String(value)}, expected ${expected}`);
+  }
+  if (config.train.batchSize === 1 && config.model.host !== "fcn") {
+    throw new UserError(
+      `train.batchSize is 1, but the host ${config.model.host} normalises globally pooled features over the batch: ` +
+        "it needs at least 2, or model.host=fcn",
+    );
+  }
+  if (config.eval.mode === "slide" && config.eval.stride.some((step, axis) => step > config.eval.crop[axis])) {
+    throw new UserError(`eval.stride ${config.eval.stride} exceeds eval.crop ${config.eval.crop}: pixels would be left out`);
+  }
+}
