@@ -1,0 +1,72 @@
+/** Two-step reductions shared by the normalisation layers: blocks in parallel, then their results in order. */
+import { Tensor } from "../tensor/tensor.ts";
+
+/** Sets of numbers within a tensor: member m of group g lies at g·groupStride + m·memberStride. */
+export interface Groups {
+  readonly groups: number;
+  readonly members: number;
+  readonly groupStride: number;
+  readonly memberStride: number;
+}
+
+export interface Moments {
+  readonly mean: Tensor;
+  /** Biased: divided by the number of members. */
+  readonly variance: Tensor;
+}
+
+/** Running statistics that take in the batch's, the variance unbiased: new = (1 - momentum)·old + momentum·batch. */
+export interface Running {
+  readonly mean: Tensor;
+  readonly var: Tensor;
+  readonly momentum: number;
+}
+
+export interface Blocks {
+  /** Members per block, and how many blocks that makes. */
+  readonly block: number;
+  readonly blocks: number;
+}
+
+const INVOCATIONS = 16384; // enough to fill a GPU
+const MAX_BLOCKS = 256; // one invocation walks through the blocks of a group
+const MIN_BLOCK = 32; // shorter ones cost more to combine than they gain
+
+/** How to cut each of `groups` sums over `members` numbers into blocks that are summed at the same time. */
+export function planBlocks(groups: number, members: number): Blocks {
+  const wanted = Math.min(MAX_BLOCKS, Math.ceil(INVOCATIONS / Math.max(groups, 1)));
+  const block = Math.max(MIN_BLOCK, Math.ceil(members / wanted));
+  return { block, blocks: Math.ceil(members / block) };
+}
+
+/** Mean and biased variance of every group, each [groups]; updates `running` where given. */
+export function moments(x: Tensor, layout: Groups, running: Running | null = null): Moments {
+  const { gpu } = x;
+  const { groups, members, groupStride, memberStride } = layout;
+  const { block, blocks } = planBlocks(groups, members);
+  const momentum = running?.momentum ?? 0;
+  const params = { groups, members, group_stride: groupStride, member_stride: memberStride, block, blocks, momentum };
+  const partials = Tensor.empty(gpu, [blocks, groups, 2]);
+  const mean = Tensor.empty(gpu, [groups]);
+  const variance = Tensor.empty(gpu, [groups]);
+  gpu.run("moments.partial", { x, partials_out: partials }, { elements: blocks * groups, params });
+  if (running) {
+    const buffers = { partials, mean, variance, running_mean: running.mean, running_var: running.var };
+    gpu.run("moments.combine_running", buffers, { elements: groups, params });
+  } else {
+    gpu.run("moments.combine", { partials, mean, variance }, { elements: groups, params });
+  }
+  partials.release();
+  return { mean, variance };
+}
+
+/** Both sums over the blocks of `pairs` ([blocks, groups, 2]), each [groups]. Frees `pairs`. */
+export function sumPairs(pairs: Tensor): readonly [Tensor, Tensor] {
+  const { gpu } = pairs;
+  const [blocks, groups] = pairs.shape;
+  const first = Tensor.empty(gpu, [groups]);
+  const second = Tensor.empty(gpu, [groups]);
+  gpu.run("sum_pairs", { pairs, first, second }, { elements: groups, params: { blocks, groups } });
+  pairs.release();
+  return [first, second];
+}
