@@ -1,10 +1,19 @@
 /** Adding gradients: where paths meet in the graph, and into the `grad` of a leaf. */
-import { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { arithmetic, sumAxes } from "./broadcast.ts";
 
-/** a + b of one shape, unrecorded. */
+/** a + b, unrecorded. */
 export function sum(a: Tensor, b: Tensor): Tensor {
-  const out = Tensor.empty(a.gpu, a.shape);
-  a.gpu.run("add", { a, b, out }, { elements: Math.ceil(a.size / 4), params: { count: a.size } });
+  return arithmetic("add", a, b);
+}
+
+/** The slabs [splits, ...shape] of a product whose inner dimension was split, summed in order; releases them. */
+export function sumSlabs(slabs: Tensor, shape: Shape): Tensor {
+  const total = sumAxes(slabs, [0]);
+  const out = total.view(shape);
+  total.release();
+  slabs.release();
   return out;
 }
 

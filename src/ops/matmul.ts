@@ -1,0 +1,104 @@
+import { Tensor } from "../tensor/tensor.ts";
+import { showShape } from "../tensor/shape.ts";
+import { apply, defineOp } from "./define.ts";
+import { ndarray } from "./ndarray.ts";
+import { sumSlabs } from "./accumulate.ts";
+import { GEMM_TILE, GEMM_VARIANTS, gemmVariant, splitCount } from "./variants.ts";
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+interface Dimensions {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** Sizes of the product of two shapes, or PyTorch's complaint about them. */
+function dimensions(a: readonly number[], b: readonly number[], { transposeA, transposeB }: MatmulOptions): Dimensions {
+  if (a.length !== b.length || (a.length !== 2 && a.length !== 3)) {
+    throw new Error(`matmul takes two matrices or two batches of them; got shapes ${showShape(a)} and ${showShape(b)}`);
+  }
+  const [m, k] = transposeA ? [a.at(-1)!, a.at(-2)!] : [a.at(-2)!, a.at(-1)!];
+  const [inner, n] = transposeB ? [b.at(-1)!, b.at(-2)!] : [b.at(-2)!, b.at(-1)!];
+  const batch = a.length === 3 ? a[0] : 1;
+  if (k !== inner || (a.length === 3 && b[0] !== batch)) {
+    throw new Error(
+      `mat1 and mat2 shapes cannot be multiplied (${a.join("x")} and ${b.join("x")}` +
+        `${transposeA ? ", the first transposed" : ""}${transposeB ? ", the second transposed" : ""})`,
+    );
+  }
+  return { batch, m, n, k };
+}
+
+/** The product without recording it: also the gradients of the recorded one. */
+function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+  const { gpu } = a;
+  const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
+  const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
+  if (k === 0) return Tensor.zeros(gpu, shape);
+  const variant = gemmVariant(gpu, "matmul");
+  const tile = GEMM_TILE[variant];
+  const across = Math.ceil(n / tile.cols);
+  const down = Math.ceil(m / tile.rows);
+  const splits = splitCount(gpu, across * down * batch, k);
+  const y = Tensor.empty(gpu, [splits, ...shape]);
+  gpu.run(variant === "tiled" ? "matmul" : "matmul_shuffle", { a, b, y }, {
+    grid: [across, down, batch * splits],
+    params: { m, n, k, batch, splits },
+    constants: { TRANSPOSE_A: options.transposeA ?? false, TRANSPOSE_B: options.transposeB ?? false },
+  });
+  return sumSlabs(y, shape);
+}
+
+const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({
+  name: "matmul",
+  variants: GEMM_VARIANTS,
+  forward(ctx, [a, b], options) {
+    ctx.save(a, b);
+    return product(a, b, options);
+  },
+  backward(ctx, dy, [a, b], { transposeA: ta = false, transposeB: tb = false }) {
+    const [wantA, wantB] = ctx.needsGrad;
+    const da = !wantA ? null : ta ? product(b, dy, { transposeA: tb, transposeB: true }) : product(dy, b, { transposeB: !tb });
+    const db = !wantB ? null : tb ? product(dy, a, { transposeA: true, transposeB: ta }) : product(a, dy, { transposeA: !ta });
+    return [da, db];
+  },
+  reference([a, b], options) {
+    const { batch, m, n, k } = dimensions(a!.shape, b!.shape, options);
+    const y = ndarray(a!.shape.length === 3 ? [batch, m, n] : [m, n]);
+    for (let i = 0; i < batch; i++) {
+      for (let row = 0; row < m; row++) {
+        for (let col = 0; col < n; col++) {
+          let total = 0;
+          for (let d = 0; d < k; d++) {
+            const x = a!.data[i * m * k + (options.transposeA ? d * m + row : row * k + d)];
+            total += x * b!.data[i * k * n + (options.transposeB ? col * k + d : d * n + col)];
+          }
+          y.data[(i * m + row) * n + col] = total;
+        }
+      }
+    }
+    return y;
+  },
+  samples: [
+    { inputs: [[1, 1], [1, 1]], options: {} },
+    { inputs: [[17, 9], [9, 67]], options: {} },
+    { inputs: [[9, 17], [9, 5]], options: { transposeA: true } },
+    { inputs: [[18, 7], [65, 7]], options: { transposeB: true } },
+    { inputs: [[11, 3], [6, 11]], options: { transposeA: true, transposeB: true } },
+    { inputs: [[3, 5, 8], [3, 8, 2]], options: {}, note: "batch" },
+    { inputs: [[2, 700, 2], [2, 700, 3]], options: { transposeA: true }, note: "split inner dimension" },
+  ],
+});
+
+/**
+ * op(a)·op(b) over the last two axes: [m, k]·[k, n] or [batch, m, k]·[batch, k, n], operands stored transposed where the
+ * options say so. Throws PyTorch's message where the sizes do not fit.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  return apply(matmulOp, [a, b], options);
+}

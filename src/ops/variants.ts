@@ -1,0 +1,36 @@
+/** Which kernel variant serves an op on a device. */
+import type { Gpu } from "../runtime/gpu.ts";
+
+export type GemmVariant = "tiled" | "shuffle";
+
+/** Variants of the matrix-product family (matmul and the convolutions), base first. */
+export const GEMM_VARIANTS: readonly GemmVariant[] = ["tiled", "shuffle"];
+
+/** The forced variant of an op, else `shuffle` on adapters that run on the CPU and `tiled` on GPUs. */
+export function gemmVariant(gpu: Gpu, op: string): GemmVariant {
+  const { hasSubgroups, isSoftware, subgroupSize } = gpu.capabilities;
+  const canShuffle = hasSubgroups && (subgroupSize ?? 0) >= 8;
+  const forced = gpu.variants[op];
+  if (forced === undefined) return isSoftware && canShuffle ? "shuffle" : "tiled";
+  if (!GEMM_VARIANTS.includes(forced as GemmVariant)) {
+    throw new Error(`${op} has no variant ${forced}; it has ${GEMM_VARIANTS.join(", ")}`);
+  }
+  if (forced === "shuffle" && !canShuffle) {
+    throw new Error(`${op}: the variant shuffle needs subgroups of a known size of at least 8; this device has none`);
+  }
+  return forced as GemmVariant;
+}
+
+/** Height and width of the output tile of one workgroup. */
+export const GEMM_TILE = { tiled: { rows: 64, cols: 64 }, shuffle: { rows: 16, cols: 64 } } as const;
+
+/** How many workgroups fill a device: below that, a long inner dimension is split. */
+export function workgroupsToFill(gpu: Gpu): number {
+  return gpu.capabilities.isSoftware ? 8 : 512;
+}
+
+/** Parts to split an inner dimension of `depth` into, given the workgroups that one part dispatches. */
+export function splitCount(gpu: Gpu, workgroups: number, depth: number, leastDepth = 256): number {
+  const wanted = Math.ceil(workgroupsToFill(gpu) / Math.max(workgroups, 1));
+  return Math.max(1, Math.min(wanted, Math.floor(depth / leastDepth), 64));
+}
