@@ -66,10 +66,13 @@ export async function listFolder(folder: string): Promise<string[]> {
   }
 }
 
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Opens a split as described by `layout`; see `openDataset`. */
 export async function openLayout(
   layout: DatasetLayout,
-  { root, split, env }: { root?: string; split: string; env: Readonly<Record<string, string | undefined>> },
+  { root, split, env }: { root?: string; split: string; env: Environment },
 ): Promise<Dataset> {
   const { spec, splits } = layout;
   const parts = split === "trainval" ? ["train", "val"] : [split];
@@ -92,7 +95,7 @@ export async function openLayout(
 async function findRoot(
   { spec, defaultRoot, rootVariable }: DatasetLayout,
   root: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
 ): Promise<string> {
   const folder = root ?? (rootVariable && env[rootVariable]) ?? defaultRoot;
   if (!folder) {

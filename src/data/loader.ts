@@ -53,7 +53,8 @@ export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
   const count = dataset.items.length;
   const stepsPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
   if (stepsPerEpoch === 0) {
-    throw new UserError(`${dataset.spec.name} ${dataset.split} has ${count} images, batchSize ${batchSize} needs more`);
+    const found = `${dataset.spec.name} ${dataset.split} has ${count} images`;
+    throw new UserError(`${found}, too few for one batch of ${batchSize}; choose a smaller batchSize`);
   }
   const augmentation = pickAugmentation(options);
   const cache = new SampleCache(options.cacheMiB);
@@ -90,7 +91,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
   return { stepsPerEpoch, batches, close: () => pool.close() };
 }
 
-/** Decoded samples by dataset index, first come, first kept: every epoch needs every image once, so age says nothing. */
+/** Decoded samples by dataset index, first come, first kept: every epoch needs each image once, so age says nothing. */
 class SampleCache {
   readonly #samples = new Map<number, SharedSample>();
   #free: number;
@@ -125,10 +126,12 @@ function checkOptions(options: LoaderOptions): void {
     if (!ok) throw new UserError(`${what} is ${JSON.stringify(found)}; expected ${expected}`);
   };
   const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 1;
+  const isSize = (size: readonly number[]): boolean => size.length === 2 && size.every(isCount);
   check(isCount(batchSize), "batchSize", batchSize, "a whole number of 1 or more");
-  check(crop.length === 2 && crop.every(isCount), "crop", crop, "[height, width] in pixels");
-  check(!baseSize || (baseSize.length === 2 && baseSize.every(isCount)), "baseSize", baseSize, "[height, width] in pixels");
-  check(scaleRange.length === 2 && scaleRange[0] > 0 && scaleRange[0] <= scaleRange[1], "scaleRange", scaleRange, "0 < low <= high");
+  check(isSize(crop), "crop", crop, "[height, width] in pixels");
+  check(!baseSize || isSize(baseSize), "baseSize", baseSize, "[height, width] in pixels");
+  const [low, high] = scaleRange;
+  check(low > 0 && low <= high && high < Infinity, "scaleRange", scaleRange, "[low, high] with 0 < low <= high");
   check(Number.isSafeInteger(seed) && seed >= 0, "seed", seed, "a whole number of 0 or more");
   check(Number.isSafeInteger(ahead) && ahead >= 0, "ahead", ahead, "a whole number of 0 or more");
   check(cacheMiB >= 0, "cacheMiB", cacheMiB, "0 or more");

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { CAMVID } from "./camvid.ts";
 import { CITYSCAPES, STREETS } from "./cityscapes.ts";
-import { type Dataset, type DatasetLayout, openLayout } from "./dataset.ts";
+import { type Dataset, type DatasetLayout, type Environment, openLayout } from "./dataset.ts";
 
 const LAYOUTS = { streets: STREETS, cityscapes: CITYSCAPES, camvid: CAMVID } as const satisfies Record<
   string,
@@ -28,7 +28,7 @@ export function datasetLayout(name: string): DatasetLayout {
  */
 export async function openDataset(
   name: string,
-  { root, split, env = process.env }: { root?: string; split: string; env?: Readonly<Record<string, string | undefined>> },
+  { root, split, env = process.env }: { root?: string; split: string; env?: Environment },
 ): Promise<Dataset> {
   return openLayout(datasetLayout(name), { root, split, env });
 }

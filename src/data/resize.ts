@@ -18,7 +18,7 @@ export function keepRatioSize([height, width]: Size, target: Size): Size {
   const long = Math.max(...target) / Math.max(height, width);
   const short = Math.min(...target) / Math.min(height, width);
   const factor = Math.min(long, short);
-  return [Math.floor(height * factor + 0.5), Math.floor(width * factor + 0.5)];
+  return [Math.max(1, Math.floor(height * factor + 0.5)), Math.max(1, Math.floor(width * factor + 0.5))];
 }
 
 /** The window that covers a whole image. */

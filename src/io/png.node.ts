@@ -99,8 +99,11 @@ function readChunks(bytes: Uint8Array, fail: Fail) {
     const type = String.fromCharCode(...bytes.subarray(position + 4, position + 8));
     if (!/^[A-Za-z]{4}$/.test(type)) fail(`damaged: no chunk begins at byte ${position}`);
     const end = position + 8 + length;
-    if (end + 4 > bytes.length) fail(`truncated: the ${type} chunk ends at byte ${end + 4}, the file has ${bytes.length}`);
-    if (crc32(bytes.subarray(position + 4, end)) !== view.getUint32(end)) fail(`damaged: ${type} checksum does not match`);
+    if (end + 4 > bytes.length) {
+      fail(`truncated: the ${type} chunk ends at byte ${end + 4}, the file has ${bytes.length}`);
+    }
+    const checksum = crc32(bytes.subarray(position + 4, end));
+    if (checksum !== view.getUint32(end)) fail(`damaged: the ${type} checksum does not match`);
     const body = bytes.subarray(position + 8, end);
     if (!header && type !== "IHDR") fail(`damaged: begins with ${type} instead of IHDR`);
     if (type === "IHDR") {
@@ -133,7 +136,9 @@ function readHeader(body: Uint8Array, fail: Fail): Header {
   if (width === 0 || height === 0) fail(`damaged: the image is ${width}x${height}`);
   if (width * height > MAX_PIXELS) fail(`${width}x${height} pixels exceed the limit of ${MAX_PIXELS} pixels`);
   const kind = COLORS[colorType];
-  if (!kind?.depths.includes(bitDepth)) return fail(`damaged: colour type ${colorType} with ${bitDepth} bits does not exist`);
+  if (!kind?.depths.includes(bitDepth)) {
+    return fail(`damaged: colour type ${colorType} with ${bitDepth} bits does not exist`);
+  }
   if (compression !== 0 || filter !== 0) fail(`damaged: unknown compression ${compression} or filter method ${filter}`);
   if (interlace > 1) fail(`damaged: unknown interlace method ${interlace}`);
   const passes: readonly Pass[] = interlace ? ADAM7 : NOT_INTERLACED;
@@ -166,7 +171,13 @@ function inflate(parts: readonly Uint8Array[], expected: number, fail: Fail): Ui
   return data;
 }
 
-function decodePass(header: Header, pass: Pass, filtered: Uint8Array, out: Uint8Array | Uint16Array, fail: Fail): void {
+function decodePass(
+  header: Header,
+  pass: Pass,
+  filtered: Uint8Array,
+  out: Uint8Array | Uint16Array,
+  fail: Fail,
+): void {
   const { columns, rows } = passSize(header, pass);
   if (columns === 0) return;
   const { width, channels, bitDepth } = header;
@@ -177,7 +188,8 @@ function decodePass(header: Header, pass: Pass, filtered: Uint8Array, out: Uint8
   for (let y = 0; y < rows; y++) {
     const start = y * (stride + 1);
     const row = filtered.subarray(start + 1, start + 1 + stride) as Uint8Array<ArrayBuffer>;
-    if (!unfilter(filtered[start], row, previous, pixelBytes)) fail(`damaged: row filter ${filtered[start]} does not exist`);
+    const filter = filtered[start];
+    if (!unfilter(filter, row, previous, pixelBytes)) fail(`damaged: row filter ${filter} does not exist`);
     const target = ((y0 + y * dy) * width + x0) * channels;
     if (bitDepth === 8 && dx === 1) out.set(row, target);
     else unpackRow(row, bitDepth, columns, channels, out, target, dx * channels);
@@ -199,8 +211,9 @@ function unpackRow(
   for (let i = 0; i < columns * channels; i++) {
     const bit = i * bitDepth;
     const byte = bit >> 3;
-    const sample = bitDepth === 16 ? (row[byte] << 8) | row[byte + 1] : (row[byte] >> (8 - bitDepth - (bit & 7))) & mask;
-    out[target + Math.floor(i / channels) * step + (i % channels)] = sample;
+    const packed = (row[byte] >> (8 - bitDepth - (bit & 7))) & mask;
+    const place = target + Math.floor(i / channels) * step + (i % channels);
+    out[place] = bitDepth === 16 ? (row[byte] << 8) | row[byte + 1] : packed;
   }
 }
 

@@ -96,7 +96,7 @@ export function serializeSafetensors(
   for (const [key, { shape, data }] of entries) {
     if (header.has(key) || key === METADATA_KEY) throw new SafetensorsError(`tensor name "${key}" is already taken`);
     if (elementCount(shape) !== data.length) {
-      throw new SafetensorsError(`tensor "${key}" has ${data.length} elements, its shape [${shape}] needs another count`);
+      throw new SafetensorsError(`tensor "${key}" has ${data.length} elements, its shape is [${shape}]`);
     }
     header.set(key, { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] });
     offset += data.byteLength;
@@ -121,7 +121,7 @@ type Fail = (problem: string) => never;
 function readHeader(bytes: Uint8Array, fail: Fail): { header: object; dataStart: number } {
   if (bytes.byteLength < LENGTH_BYTES) fail(`${bytes.byteLength} bytes are too few for a safetensors file`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) fail(`header length ${length} exceeds ${MAX_HEADER_BYTES}: not a safetensors file`);
+  if (length > BigInt(MAX_HEADER_BYTES)) fail(`a header of ${length} bytes: not a safetensors file`);
   const dataStart = LENGTH_BYTES + Number(length);
   if (dataStart > bytes.byteLength) {
     fail(`truncated: the header ends at byte ${dataStart}, the file has ${bytes.byteLength}`);
@@ -149,7 +149,8 @@ function checkEntry(key: string, value: unknown, dataLength: number, fail: Fail)
   if (!isObject(value)) return fail(`tensor "${key}" is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
   if (typeof dtype !== "string" || !Object.hasOwn(ARRAY_OF, dtype)) {
-    return fail(`tensor "${key}" has dtype ${JSON.stringify(dtype)}, supported are ${Object.keys(ARRAY_OF).join(", ")}`);
+    const supported = Object.keys(ARRAY_OF).join(", ");
+    return fail(`tensor "${key}" has dtype ${JSON.stringify(dtype)}, supported are ${supported}`);
   }
   if (!isCountArray(shape)) return fail(`tensor "${key}" has the malformed shape ${JSON.stringify(shape)}`);
   if (!isCountArray(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {

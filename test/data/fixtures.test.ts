@@ -1,7 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type LabelTable, LABEL_TABLES, officialLookup, trainIdTable } from "../../src/data/label_tables.ts";
+import {
+  IGNORE_INDEX,
+  LABEL_TABLES,
+  type LabelTable,
+  officialLookup,
+  trainIdTable,
+} from "../../src/data/label_tables.ts";
 import type { Raster, Samples, Size } from "../../src/data/raster.ts";
 import { keepRatioSize, resizeBilinear, resizeNearest } from "../../src/data/resize.ts";
 import { flipHorizontal, normalize, pad, type PerChannel, swapLabels } from "../../src/data/transforms.ts";
@@ -55,7 +61,8 @@ function runTransform({ op, params }: Case, load: (name: string) => Raster): Rec
   const label = load("seg_target");
   if (op === "resize") {
     const [width, height] = params.output_size as [number, number];
-    const size: Size = params.keep_ratio ? keepRatioSize([image.height, image.width], [height, width]) : [height, width];
+    const target: Size = [height, width];
+    const size = params.keep_ratio ? keepRatioSize([image.height, image.width], target) : target;
     return {
       image_resized: resizeBilinear(asBytes(image), size).data,
       seg_target_resized: resizeNearest(label, size).data,
@@ -82,7 +89,7 @@ function runLabelTable({ params }: Case): Record<string, Samples> {
   return {
     lut: officialLookup(table, { ...options, autoCorrect: false }),
     lut_with_auto_correct: officialLookup(table, { ...options, autoCorrect: true }),
-    mapping: Int32Array.from((table.mapping ?? []).flatMap(([source, train]) => [source, train === 255 ? -100 : train])),
+    mapping: Int32Array.from((table.mapping ?? []).flat(), (id, i) => (i % 2 && id === IGNORE_INDEX ? -100 : id)),
   };
 }
 

@@ -25,7 +25,8 @@ test("RGB comes out as stored, gray as three channels, alpha is dropped, 16 bits
   const data = Uint8Array.of(1, 2, 3, 250, 251, 252);
   const rgb = await decodeRgb(save("rgb.png", encodePng({ width: 2, height: 1, channels: 3, data })));
   assert.equal([rgb.width, rgb.height, ...rgb.data], [2, 1, ...data]);
-  const gray = await decodeRgb(save("gray.png", encodePng({ width: 1, height: 2, channels: 1, data: data.slice(0, 2) })));
+  const column = { width: 1, height: 2, channels: 1, data: data.slice(0, 2) } as const;
+  const gray = await decodeRgb(save("gray.png", encodePng(column)));
   assert.equal([...gray.data], [1, 1, 1, 2, 2, 2]);
   const rgba = { width: 1, height: 1, colorType: 6, channels: 4, bitDepth: 8, samples: [9, 8, 7, 1] };
   assert.equal([...(await decodeRgb(save("rgba.png", buildPng(rgba)))).data], [9, 8, 7]);

@@ -24,8 +24,8 @@ for (const { colorType, color, channels, depths } of KINDS) {
         const samples = Array.from({ length: width * height * channels }, () => Math.floor(random() * 2 ** bitDepth));
         for (const interlaced of [false, true]) {
           const image = decodePng(buildPng({ width, height, colorType, channels, bitDepth, samples, interlaced }));
-          assert.equal([image.width, image.height, image.bitDepth, image.channels], [width, height, bitDepth, channels]);
-          assert.is(image.color, color);
+          assert.equal([image.width, image.height, image.channels], [width, height, channels]);
+          assert.equal([image.color, image.bitDepth], [color, bitDepth]);
           assert.equal([...image.data], samples, `${width}x${height} interlaced ${interlaced}`);
           assert.is(image.palette?.length, color === "palette" ? 3 * 2 ** bitDepth : undefined);
         }
@@ -67,9 +67,9 @@ test("libvips decodes what we encode, and so do we", async () => {
 });
 
 test("encoding refuses data that does not fit", () => {
-  assert.throws(() => encodePng({ width: 2, height: 2, channels: 3, data: new Uint8Array(4) }), /2x2x3 PNG from 4 bytes/);
-  assert.throws(() => encodePng({ width: 0, height: 2, channels: 1, data: new Uint8Array(0) }), RangeError);
   const data = new Uint8Array(1);
+  assert.throws(() => encodePng({ width: 2, height: 2, channels: 3, data }), /2x2x3 PNG from 1 bytes/);
+  assert.throws(() => encodePng({ width: 0, height: 2, channels: 1, data: new Uint8Array(0) }), /0x2x1 PNG/);
   assert.throws(() => encodePng({ width: 1, height: 1, channels: 1, data, palette: data }), /palette of 1 bytes/);
 });
 
@@ -94,7 +94,7 @@ const BROKEN: [what: string, bytes: Uint8Array, message: string][] = [
   ["only the signature", WHOLE.slice(0, 8), "truncated after 8 bytes"],
   ["cut inside a chunk", WHOLE.slice(0, 30), "truncated"],
   ["without the end", WHOLE.slice(0, -12), "before the IEND chunk"],
-  ["flipped bit", damaged, "checksum does not match"],
+  ["flipped bit", damaged, "IDAT checksum does not match"],
   ["zero width", withHeader(0, 0, 0, 0, 0), "0x3"],
   ["absurd size", withHeader(0, 0x7f, 0xff, 0xff, 0xff), "exceed the limit"],
   ["bit depth", withHeader(8, 3), "colour type 3 with 3 bits"],
@@ -125,17 +125,21 @@ test("an ancillary chunk of any content is passed over", () => {
   assert.equal([...image.data], Array(15).fill(1));
 });
 
-test("900 damaged files, their checksums repaired, give a typed error or an image", () => {
+test("900 damaged files, most with repaired checksums, give a typed error or an image", () => {
   const bodies = KINDS.map(({ colorType, channels, depths }, kind) => {
     const samples = Array.from({ length: 77 * channels }, (_, i) => i % 2);
-    return buildPng({ width: 11, height: 7, colorType, channels, bitDepth: depths[0], samples, interlaced: kind % 2 > 0 });
+    const interlaced = kind % 2 > 0;
+    return buildPng({ width: 11, height: 7, colorType, channels, bitDepth: depths[0], samples, interlaced });
   });
   let refused = 0;
   for (let number = 0; number < 900; number++) {
     const whole = bodies[number % bodies.length];
     const chunks = splitChunks(whole);
     const victim = chunks[number % chunks.length];
-    const bytes = number % 3 ? joinChunks(chunks.map((c) => (c === victim ? { ...c, body: mutate(c.body, number) } : c))) : mutate(whole, number);
+    const repaired = chunks.map((chunk) =>
+      chunk === victim ? { ...chunk, body: mutate(chunk.body, number) } : chunk,
+    );
+    const bytes = number % 3 ? joinChunks(repaired) : mutate(whole, number);
     try {
       decodePng(bytes);
     } catch (error) {

@@ -1,7 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { parseSafetensors, type SafetensorsData, SafetensorsError, serializeSafetensors } from "../../src/io/safetensors.ts";
+import {
+  parseSafetensors,
+  type SafetensorsData,
+  SafetensorsError,
+  serializeSafetensors,
+} from "../../src/io/safetensors.ts";
 import { mutate } from "../support/mutate.ts";
 import { assertRejects } from "../support/throws.ts";
 
@@ -53,10 +58,11 @@ test("the data starts at a multiple of 8, so that an aligned file is read withou
 
 test("writing refuses a shape that does not fit and a name used twice", async () => {
   const data = new Float32Array(3);
-  await assertRejects(() => serializeSafetensors([["w", { shape: [2, 2], data }]]), SafetensorsError, '"w"', "3 elements");
-  const twice = [["w", { shape: [3], data }], ["w", { shape: [3], data }]] as const;
-  await assertRejects(() => serializeSafetensors(twice), SafetensorsError, '"w"', "already taken");
-  await assertRejects(() => serializeSafetensors([["__metadata__", { shape: [3], data }]]), SafetensorsError, "already");
+  const square = { shape: [2, 2], data };
+  await assertRejects(() => serializeSafetensors([["w", square]]), SafetensorsError, '"w"', "3 elements");
+  const row = { shape: [3], data };
+  await assertRejects(() => serializeSafetensors([["w", row], ["w", row]]), SafetensorsError, '"w"', "already taken");
+  await assertRejects(() => serializeSafetensors([["__metadata__", row]]), SafetensorsError, "already taken");
 });
 
 const BROKEN: [what: string, bytes: Uint8Array, ...message: string[]][] = [
@@ -84,7 +90,7 @@ const BROKEN: [what: string, bytes: Uint8Array, ...message: string[]][] = [
 
 for (const [what, bytes, ...message] of BROKEN) {
   test(`broken file: ${what}`, () =>
-    assertRejects(() => parseSafetensors(bytes, "model.safetensors"), SafetensorsError, "model.safetensors", ...message));
+    assertRejects(() => parseSafetensors(bytes, "model"), SafetensorsError, "model: ", ...message));
 }
 
 test("1000 damaged files give a typed error or a file", () => {
