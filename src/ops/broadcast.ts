@@ -1,0 +1,111 @@
+/** Arithmetic that is not recorded: what the recorded ops in elementwise.ts and reduce.ts, and other gradients, share. */
+import { Tensor } from "../tensor/tensor.ts";
+import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { axisSizes, axisStrides, broadcastStrides, collapseAxes } from "./strides.ts";
+import type { Axis } from "./strides.ts";
+
+export type Arithmetic = "add" | "sub" | "mul" | "div";
+const CODE: Readonly<Record<Arithmetic, number>> = { add: 0, sub: 1, mul: 2, div: 3 };
+
+/** a + b, a - b, a * b or a / b, each operand broadcast by NumPy's rule. */
+export function arithmetic(kind: Arithmetic, a: Tensor, b: Tensor): Tensor {
+  const shape = broadcastShapes(a.shape, b.shape);
+  const out = Tensor.empty(a.gpu, shape);
+  const axes = collapseAxes(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
+  const [b0, b1, b2, b3, b4] = axisStrides(axes, 1);
+  a.gpu.run("elementwise.binary", { a, b, out }, {
+    elements: Math.ceil(out.size / 4),
+    params: { ...walk(out.size, axes), b0, b1, b2, b3, b4, factor: 1 },
+    constants: { OP: CODE[kind], AXES: kernelAxes(axes) },
+  });
+  return out;
+}
+
+/** factor * x, repeated to `shape`, which x must broadcast to. */
+export function broadcastTo(x: Tensor, shape: Shape, factor = 1): Tensor {
+  const out = Tensor.empty(x.gpu, shape);
+  const axes = collapseAxes(shape, [broadcastStrides(x.shape, shape)]);
+  x.gpu.run("elementwise.scale", { a: x, out }, {
+    elements: Math.ceil(out.size / 4),
+    params: { ...walk(out.size, axes), b0: 0, b1: 0, b2: 0, b3: 0, b4: 0, factor },
+    constants: { AXES: kernelAxes(axes) },
+  });
+  return out;
+}
+
+/** The adjoint of `broadcastTo`: factor * the sum over every place that an element of `shape` was repeated to. */
+export function sumTo(x: Tensor, shape: Shape, factor = 1): Tensor {
+  if (sameShape(x.shape, shape)) return factor === 1 ? x : broadcastTo(x, shape, factor);
+  const missing = x.shape.length - shape.length;
+  const repeated = x.shape.flatMap((size, i) => (i < missing || (shape[i - missing] === 1 && size !== 1) ? [i] : []));
+  const kept = sumAxes(x, repeated, factor);
+  const out = kept.view(shape);
+  kept.release();
+  return out;
+}
+
+/**
+ * factor * the sum over the axes `dims` (0..rank-1), which stay in the result with size 1. Shares x's memory where
+ * there is nothing to add up.
+ */
+export function sumAxes(x: Tensor, dims: readonly number[], factor = 1): Tensor {
+  const shape = x.shape.map((size, i) => (dims.includes(i) ? 1 : size));
+  if (sizeOf(shape) === x.size) return factor === 1 ? x.view(shape) : broadcastTo(x, shape, factor);
+  const runs = axisRuns(x.shape, dims);
+  let current = x;
+  // From the inside out, one run of neighbouring axes at a time; the factor goes with the last.
+  const reduced = runs.flatMap((run, i) => (run.reduced ? [i] : [])).reverse();
+  reduced.forEach((at, step) => {
+    const outer = sizeOf(runs.slice(0, at).map((run) => run.size));
+    const inner = sizeOf(runs.slice(at + 1).map((run) => (run.reduced ? 1 : run.size)));
+    const sum = sumMiddle(current, outer, runs[at].size, inner, step === reduced.length - 1 ? factor : 1);
+    if (current !== x) current.release();
+    current = sum;
+  });
+  const out = current.view(shape);
+  current.release();
+  return out;
+}
+
+/** Enough invocations to fill a GPU, where the axis is long enough to be cut; short axes are summed by one. */
+const INVOCATIONS = 4096;
+const SHORT = 128;
+
+function sumMiddle(x: Tensor, outer: number, length: number, inner: number, factor: number): Tensor {
+  const outputs = outer * inner;
+  const wanted = length <= SHORT ? 1 : Math.max(1, Math.min(Math.ceil(length / 64), Math.floor(INVOCATIONS / outputs)));
+  const chunk = Math.ceil(length / wanted);
+  const slices = Math.max(1, Math.ceil(length / Math.max(chunk, 1)));
+  const out = Tensor.empty(x.gpu, [outer, slices, inner]);
+  x.gpu.run("reduce", { x, out }, {
+    elements: out.size,
+    params: { count: out.size, length, inner, slices, chunk, factor: slices === 1 ? factor : 1 },
+  });
+  if (slices === 1) return out;
+  const total = sumMiddle(out, outer, slices, inner, factor);
+  out.release();
+  return total;
+}
+
+/** Neighbouring axes that are all summed or all kept, as one. */
+function axisRuns(shape: Shape, dims: readonly number[]): { size: number; reduced: boolean }[] {
+  const runs: { size: number; reduced: boolean }[] = [];
+  shape.forEach((size, i) => {
+    const reduced = dims.includes(i);
+    const last = runs.at(-1);
+    if (size === 1) return;
+    if (last?.reduced === reduced) last.size *= size;
+    else runs.push({ size, reduced });
+  });
+  return runs;
+}
+
+function walk(count: number, axes: readonly Axis[]) {
+  const [a0, a1, a2, a3, a4] = axisStrides(axes, 0);
+  return { count, ...axisSizes(axes), a0, a1, a2, a3, a4 };
+}
+
+function kernelAxes(axes: readonly Axis[]): number {
+  return axes.length <= 2 ? axes.length : 5;
+}
