@@ -40,7 +40,8 @@ struct Params {
 @group(0) @binding(10) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(11) var<uniform> params: Params;
 
-/// The elements of one invocation: one channel in rows `begin` to `end`, which is `begin` or less where there are none.
+/// What one invocation takes: elements `begin`, `begin + channels`, ... up to `end`, all of one channel. An invocation
+/// beyond the last block gets begin >= end.
 struct Span {
   channel: u32,
   begin: u32,
@@ -49,8 +50,10 @@ struct Span {
 
 fn span(i: u32) -> Span {
   let block = i / params.channels;
-  let begin = block * params.block;
-  return Span(i - block * params.channels, begin, min(begin + params.block, params.rows));
+  let channel = i - block * params.channels;
+  let first = block * params.block;
+  let last = min(first + params.block, params.rows);
+  return Span(channel, first * params.channels + channel, last * params.channels);
 }
 
 fn inverse_deviation(channel: u32) -> f32 {
@@ -66,8 +69,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (WEIGHT) { scale *= weight[own.channel]; }
   var offset = 0.0;
   if (BIAS) { offset = bias[own.channel]; }
-  for (var row = own.begin; row < own.end; row++) {
-    let at = row * params.channels + own.channel;
+  for (var at = own.begin; at < own.end; at += params.channels) {
     y[at] = (x[at] - center) * scale + offset;
   }
 }
@@ -79,8 +81,7 @@ fn gradient_sums(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (own.begin >= own.end) { return; }
   let center = mean[own.channel];
   var sum = vec2f();
-  for (var row = own.begin; row < own.end; row++) {
-    let at = row * params.channels + own.channel;
+  for (var at = own.begin; at < own.end; at += params.channels) {
     let gradient = dy[at];
     sum += vec2f(gradient, gradient * (x[at] - center));
   }
@@ -98,13 +99,11 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     let center = mean[own.channel];
     let mean_dy = sum_dy[own.channel] / f32(params.rows);
     let slope = sum_dy_xhat[own.channel] / f32(params.rows) * invstd;
-    for (var row = own.begin; row < own.end; row++) {
-      let at = row * params.channels + own.channel;
+    for (var at = own.begin; at < own.end; at += params.channels) {
       dx[at] = scale * (dy[at] - mean_dy - (x[at] - center) * slope);
     }
   } else {
-    for (var row = own.begin; row < own.end; row++) {
-      let at = row * params.channels + own.channel;
+    for (var at = own.begin; at < own.end; at += params.channels) {
       dx[at] = scale * dy[at];
     }
   }

@@ -2,6 +2,7 @@
 // (torch.var_mean(unbiased=False)). Member m of group g is x[g * group_stride + m * member_stride].
 //
 // partial          one block of a group -> (mean, sum of squared deviations from it)
+// partial_vec4     the same for four neighbouring groups at once: group_stride 1, groups and member_stride multiples of 4
 // combine          the blocks of a group, in order -> mean, variance
 // combine_running  the same, and running += MOMENTUM * (batch - running) with the unbiased variance (BatchNorm)
 //
@@ -9,12 +10,13 @@
 // has variance 0 exactly. Blocks are merged by the update of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise
 // Algorithm for Computing Sample Variances" (1979).
 //
-// bindings  partial: x read, partials write ([blocks, groups]). combine: partials read, mean and variance write
-//           ([groups]). combine_running: also running_mean, running_var ([groups]) read and written
+// bindings  partial: x read, partials_out write ([blocks, groups] of vec2f); partial_vec4: x4, partials_out.
+//           combine: partials read, mean and variance write ([groups]). combine_running: also running_mean, running_var
+//           ([groups]) read and written
 // params    groups, members, group_stride, member_stride as above; block: members per block, the last one may be
 //           shorter; blocks: ceil(members / block); momentum: of combine_running
-// dispatch  partial: one invocation per block and group, neighbours being groups: ceil(blocks * groups / 64) workgroups.
-//           combine, combine_running: one per group: ceil(groups / 64). Folded over y beyond 65535
+// dispatch  partial: one invocation per block and group, neighbours being groups: ceil(blocks * groups / 64) workgroups,
+//           partial_vec4 a quarter of that. combine, combine_running: one per group: ceil(groups / 64). Folded over y beyond 65535
 
 struct Params {
   groups: u32,
@@ -27,13 +29,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> partials_out: array<vec2f>;
-@group(0) @binding(2) var<storage, read> partials: array<vec2f>;
-@group(0) @binding(3) var<storage, read_write> mean: array<f32>;
-@group(0) @binding(4) var<storage, read_write> variance: array<f32>;
-@group(0) @binding(5) var<storage, read_write> running_mean: array<f32>;
-@group(0) @binding(6) var<storage, read_write> running_var: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x4: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> partials_out: array<vec2f>;
+@group(0) @binding(3) var<storage, read> partials: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(5) var<storage, read_write> variance: array<f32>;
+@group(0) @binding(6) var<storage, read_write> running_mean: array<f32>;
+@group(0) @binding(7) var<storage, read_write> running_var: array<f32>;
+@group(0) @binding(8) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn partial(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -54,6 +57,33 @@ fn partial(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   }
   let offset = sum / f32(count);
   partials_out[i] = vec2f(shift + offset, max(squares - sum * offset, 0.0));
+}
+
+@compute @workgroup_size(64)
+fn partial_vec4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * grid.x * 64u;
+  let quads = params.groups / 4u;
+  if (i >= params.blocks * quads) { return; }
+  let block = i / quads;
+  let first = block * params.block;
+  let count = min(params.block, params.members - first);
+  let stride = params.member_stride / 4u;
+  var at = i - block * quads + first * stride;
+  let shift = x4[at];
+  var sum = vec4f();
+  var squares = vec4f();
+  for (var k = 1u; k < count; k++) {
+    at += stride;
+    let value = x4[at] - shift;
+    sum += value;
+    squares += value * value;
+  }
+  let offset = sum / f32(count);
+  let center = shift + offset;
+  let deviations = max(squares - sum * offset, vec4f());
+  for (var k = 0u; k < 4u; k++) {
+    partials_out[4u * i + k] = vec2f(center[k], deviations[k]);
+  }
 }
 
 /// Mean and sum of squared deviations of a whole group.

@@ -49,7 +49,7 @@ const batchNormOp = defineOp<BatchNormInputs, BatchNormOptions>({
     }
     if (weight) ctx.save(weight);
     x.gpu.run(
-      "batch_norm.forward",
+      `${kernelFor(x)}.forward`,
       { x, y, ...statistics, weight: weight ?? x, bias: bias ?? x },
       { ...dispatch(x, options, ROWS_PER_INVOCATION), constants: { WEIGHT: weight !== null, BIAS: bias !== null } },
     );
@@ -66,7 +66,7 @@ const batchNormOp = defineOp<BatchNormInputs, BatchNormOptions>({
     if (wantsWeight || wantsBias || (wantsX && options.training)) {
       const { block, blocks } = planBlocks(channelsOf(x.shape), rowsOf(x.shape));
       const pairs = Tensor.empty(gpu, [blocks, channelsOf(x.shape), 2]);
-      gpu.run("batch_norm.gradient_sums", { x, dy, mean, variance, pairs }, dispatch(x, options, block));
+      gpu.run(`${kernelFor(x)}.gradient_sums`, { x, dy, mean, variance, pairs }, dispatch(x, options, block));
       sums = sumPairs(pairs);
     }
     let dx: Tensor | null = null;
@@ -74,7 +74,7 @@ const batchNormOp = defineOp<BatchNormInputs, BatchNormOptions>({
       dx = Tensor.empty(gpu, x.shape);
       const [sum_dy, sum_dy_xhat] = sums ?? [mean, mean];
       gpu.run(
-        "batch_norm.backward",
+        `${kernelFor(x)}.backward`,
         { x, dy, dx, mean, variance, weight: weight ?? mean, sum_dy, sum_dy_xhat },
         {
           ...dispatch(x, options, ROWS_PER_INVOCATION),
@@ -104,9 +104,14 @@ function groupsOf(x: Tensor) {
   return { groups: channels, members: rowsOf(x.shape), groupStride: 1, memberStride: channels };
 }
 
+function kernelFor(x: Tensor): "batch_norm" | "batch_norm_vec4" {
+  return channelsOf(x.shape) % 4 === 0 ? "batch_norm_vec4" : "batch_norm";
+}
+
 function dispatch(x: Tensor, { eps }: BatchNormOptions, block: number) {
   const [rows, channels] = [rowsOf(x.shape), channelsOf(x.shape)];
-  return { elements: Math.ceil(rows / block) * channels, params: { rows, channels, block, eps } };
+  const columns = kernelFor(x) === "batch_norm_vec4" ? channels / 4 : channels;
+  return { elements: Math.ceil(rows / block) * columns, params: { rows, channels, block, eps } };
 }
 
 function momentsReference({ shape, data }: NdArray): readonly [Float64Array, Float64Array] {

@@ -49,7 +49,11 @@ export function moments(x: Tensor, layout: Groups, running: Running | null = nul
   const partials = Tensor.empty(gpu, [blocks, groups, 2]);
   const mean = Tensor.empty(gpu, [groups]);
   const variance = Tensor.empty(gpu, [groups]);
-  gpu.run("moments.partial", { x, partials_out: partials }, { elements: blocks * groups, params });
+  if (groupStride === 1 && groups % 4 === 0 && memberStride % 4 === 0) {
+    gpu.run("moments.partial_vec4", { x4: x, partials_out: partials }, { elements: (blocks * groups) / 4, params });
+  } else {
+    gpu.run("moments.partial", { x, partials_out: partials }, { elements: blocks * groups, params });
+  }
   if (running) {
     const buffers = { partials, mean, variance, running_mean: running.mean, running_var: running.var };
     gpu.run("moments.combine_running", buffers, { elements: groups, params });
