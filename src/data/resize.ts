@@ -55,9 +55,9 @@ export function resizeBilinear(
     const weight1 = rows.weight[y];
     const weight0 = WEIGHT_ONE - weight1;
     const target = y * stride;
-    // The shifts are OpenCV's: 4 bits before the second multiplication, 16 after it, 2 with rounding at the end.
+    // The shifts are OpenCV's: 4 bits before this second multiplication, 16 after it, 2 with rounding at the end.
     for (let i = 0; i < stride; i++) {
-      out[target + i] = (((weight0 * (upper[i] >> 4)) >> 16) + ((weight1 * (lower[i] >> 4)) >> 16) + 2) >> 2;
+      out[target + i] = (((weight0 * upper[i]) >> 16) + ((weight1 * lower[i]) >> 16) + 2) >> 2;
     }
   }
   return { height: window.height, width: window.width, channels, data: out };
@@ -118,11 +118,11 @@ function roundHalfToEven(value: number): number {
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
-/** Blends one source row, which begins at `row`, horizontally; taps are per sample, not per pixel. */
+/** Blends one source row (from index `row` on) horizontally, to 7 fraction bits; taps are per sample, not per pixel. */
 function blendRow(data: Uint8Array, row: number, { first, second, weight }: LinearTaps, out: Int32Array): void {
   for (let i = 0; i < out.length; i++) {
     const a = data[row + first[i]];
-    out[i] = a * WEIGHT_ONE + (data[row + second[i]] - a) * weight[i];
+    out[i] = (a * WEIGHT_ONE + (data[row + second[i]] - a) * weight[i]) >> 4;
   }
 }
 
