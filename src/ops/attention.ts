@@ -1,0 +1,202 @@
+import { noGrad } from "../autograd/tape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { showShape, sizeOf } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { sum } from "./accumulate.ts";
+import { apply, defineOp } from "./define.ts";
+import { matmul } from "./matmul.ts";
+import { ndarray } from "./ndarray.ts";
+
+export interface AttentionOptions {
+  /** Factor for the products q·k, such as d^-0.5. */
+  readonly scale: number;
+  /** Most bytes of scores held at once; never more than the device binds, which is also the default up to 256 MiB. */
+  readonly scoreBytes?: number;
+}
+
+/** Queries whose scores are held at once: all queries of several images, or some of one. */
+interface Chunk {
+  readonly image: number;
+  readonly images: number;
+  readonly first: number;
+  readonly rows: number;
+}
+
+const DEFAULT_SCORE_BYTES = 2 ** 28;
+
+const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions>({
+  name: "attention",
+  forward(ctx, [q, k, v], options) {
+    const { gpu } = q;
+    const [n, p] = q.shape;
+    const out = Tensor.empty(gpu, [n, p, v.shape[2]]);
+    const statistics = Tensor.empty(gpu, [n, p, 2]);
+    for (const chunk of chunksOf(q, k, options).flat()) {
+      using _scratch = gpu.arena();
+      const scores = product(queriesOf(q, chunk), imagesOf(k, chunk), { transposeB: true });
+      gpu.run("attention.probabilities", { scores, statistics }, {
+        elements: chunk.images * chunk.rows,
+        ...kernelOptions(chunk, q, k, options),
+      });
+      place(product(scores, imagesOf(v, chunk)), out, chunk);
+    }
+    ctx.save(q, k, v, out);
+    ctx.own(statistics);
+    return out;
+  },
+  backward(ctx, dy, [q, k, v], options) {
+    const [, , , out, statistics] = ctx.saved;
+    const { gpu } = q;
+    const [n, p] = q.shape;
+    const [dq, dk, dv] = [q, k, v].map((x, i) => (ctx.needsGrad[i] ? Tensor.empty(gpu, x.shape) : null));
+    const deltas = Tensor.empty(gpu, [n, p]);
+    gpu.run("attention.row_products", { output: out, d_output: dy, deltas }, {
+      elements: n * p,
+      params: { rows: n * p, keys: k.shape[1], first_row: 0, channels: v.shape[2] },
+      constants: { SCALE: options.scale },
+    });
+    for (const chunks of chunksOf(q, k, options)) {
+      let dkSum: Tensor | null = null;
+      let dvSum: Tensor | null = null;
+      for (const chunk of chunks) {
+        using _scratch = gpu.arena();
+        const qPart = queriesOf(q, chunk);
+        const dyPart = queriesOf(dy, chunk);
+        const scores = product(qPart, imagesOf(k, chunk), { transposeB: true });
+        const dScores = product(dyPart, imagesOf(v, chunk), { transposeB: true });
+        gpu.run("attention.gradients", { scores, d_scores: dScores, saved_statistics: statistics, saved_deltas: deltas }, {
+          elements: chunk.images * chunk.rows * Math.ceil(k.shape[1] / 4),
+          ...kernelOptions(chunk, q, k, options),
+        });
+        if (dq) place(product(dScores, imagesOf(k, chunk)), dq, chunk);
+        if (dk) dkSum = accumulate(dkSum, product(dScores, qPart, { transposeA: true }));
+        if (dv) dvSum = accumulate(dvSum, product(scores, dyPart, { transposeA: true }));
+      }
+      if (dk) place(dkSum!, dk, { image: chunks[0].image, first: 0 });
+      if (dv) place(dvSum!, dv, { image: chunks[0].image, first: 0 });
+      dkSum?.dispose();
+      dvSum?.dispose();
+    }
+    deltas.release();
+    return [dq, dk, dv];
+  },
+  reference([q, k, v], { scale }) {
+    const [n, p, d] = q!.shape;
+    const [, s, channels] = v!.shape;
+    const out = ndarray([n, p, channels]);
+    for (let row = 0; row < n * p; row++) {
+      const image = Math.floor(row / p);
+      const scores = Array.from({ length: s }, (_, key) => {
+        let dot = 0;
+        for (let i = 0; i < d; i++) dot += q!.data[row * d + i] * k!.data[(image * s + key) * d + i];
+        return scale * dot;
+      });
+      const highest = Math.max(...scores);
+      const exponentials = scores.map((score) => Math.exp(score - highest));
+      const total = exponentials.reduce((a, b) => a + b, 0);
+      for (let c = 0; c < channels; c++) {
+        out.data[row * channels + c] = exponentials.reduce(
+          (mix, e, key) => mix + (e / total) * v!.data[(image * s + key) * channels + c],
+          0,
+        );
+      }
+    }
+    return out;
+  },
+  samples: [
+    { inputs: [[1, 1, 1], [1, 1, 1], [1, 1, 1]], options: { scale: 1 } },
+    { inputs: [[2, 7, 5], [2, 9, 5], [2, 9, 3]], options: { scale: 5 ** -0.5 } },
+    { inputs: [[2, 7, 5], [2, 9, 5], [2, 9, 3]], options: { scale: 0.7, scoreBytes: 3 * 9 * 4 }, note: "3 queries at once" },
+    { inputs: [[3, 2, 4], [3, 5, 4], [3, 5, 6]], options: { scale: 1, scoreBytes: 4 * 5 * 4 }, note: "2 images at once" },
+    { inputs: [[1, 3, 2], { shape: [1, 4, 2], values: () => 1 }, [1, 4, 5]], options: { scale: 2 }, note: "equal keys" },
+    { inputs: [[1, 5, 3], { shape: [1, 6, 3], values: (i) => 30 * Math.sin(i) }, [1, 6, 2]], options: { scale: 1 }, note: "peaks" },
+  ],
+});
+
+/** All queries in chunks of which the scores fit: one list of chunks per group of images that share their chunks. */
+function chunksOf(q: Tensor, k: Tensor, { scoreBytes = DEFAULT_SCORE_BYTES }: AttentionOptions): Chunk[][] {
+  const [n, p] = q.shape;
+  const limit = Math.min(scoreBytes, q.gpu.capabilities.maxStorageBinding);
+  const rowBytes = 4 * k.shape[1];
+  const rowsAtOnce = Math.min(n * p, Math.floor(limit / rowBytes));
+  if (rowsAtOnce < 1) {
+    throw new Error(
+      `attention: the scores of one query over ${k.shape[1]} keys take ${rowBytes} bytes and the limit is ${limit}. ` +
+        "Use a lower resolution or raise scoreBytes.",
+    );
+  }
+  const imagesAtOnce = Math.max(1, Math.floor(rowsAtOnce / p));
+  return every(imagesAtOnce, n).map((image) =>
+    every(rowsAtOnce, p).map((first) => ({
+      image,
+      images: Math.min(imagesAtOnce, n - image),
+      first,
+      rows: Math.min(rowsAtOnce, p - first),
+    })),
+  );
+}
+
+/** 0, step, 2 step ... below end. */
+function every(step: number, end: number): number[] {
+  return Array.from({ length: Math.ceil(end / step) }, (_, i) => i * step);
+}
+
+function kernelOptions({ image, images, first, rows }: Chunk, q: Tensor, k: Tensor, { scale }: AttentionOptions) {
+  return {
+    params: { rows: images * rows, keys: k.shape[1], first_row: image * q.shape[1] + first, channels: 0 },
+    constants: { SCALE: scale },
+  };
+}
+
+const product = (...args: Parameters<typeof matmul>): Tensor => noGrad(() => matmul(...args));
+
+/** The rows of a chunk of queries, of [n, p, c]. */
+function queriesOf(x: Tensor, { image, images, first, rows }: Chunk): Tensor {
+  return excerpt(x, image * x.shape[1] + first, [images, rows, x.shape[2]]);
+}
+
+/** The images of a chunk, of [n, s, c]. */
+function imagesOf(x: Tensor, { image, images }: Chunk): Tensor {
+  return excerpt(x, image * x.shape[1], [images, x.shape[1], x.shape[2]]);
+}
+
+/** Consecutive rows of [n, rows, c] under another shape; the tensor itself where that is all of it. */
+function excerpt(x: Tensor, firstRow: number, shape: Shape): Tensor {
+  if (sizeOf(shape) === x.size) return x;
+  const out = Tensor.empty(x.gpu, shape);
+  x.gpu.copy(x, out, out.size * 4, firstRow * x.shape[2] * 4);
+  return out;
+}
+
+/** Writes consecutive rows of [n, rows, c], from row `first` of an image. */
+function place(part: Tensor, whole: Tensor, { image, first }: Pick<Chunk, "image" | "first">): void {
+  part.gpu.copy(part, whole, part.size * 4, 0, (image * whole.shape[1] + first) * whole.shape[2] * 4);
+}
+
+/** running + part, in memory that outlives the chunk. */
+function accumulate(running: Tensor | null, part: Tensor): Tensor {
+  const total = running ? sum(running, part) : part;
+  running?.dispose();
+  return total.keep();
+}
+
+/**
+ * softmax(scale · q·kᵀ)·v per image: every query position takes a mixture of the values, exactly. The [p, s] scores exist
+ * for a chunk of queries at a time, in backward too, which computes them again from two numbers per query.
+ *
+ * @param q [n, p, d] @param k [n, s, d] @param v [n, s, dv]
+ * @returns [n, p, dv]
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  const fits =
+    [q, k, v].every((x) => x.shape.length === 3 && x.size > 0 && x.shape[0] === q.shape[0]) &&
+    q.shape[2] === k.shape[2] &&
+    k.shape[1] === v.shape[1];
+  if (!fits) {
+    throw new Error(
+      `attention takes q [n, p, d], k [n, s, d] and v [n, s, dv]; ` +
+        `got ${showShape(q.shape)}, ${showShape(k.shape)} and ${showShape(v.shape)}`,
+    );
+  }
+  return apply(attentionOp, [q, k, v], options);
+}

@@ -1,0 +1,174 @@
+import { noGrad } from "../autograd/tape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { showShape } from "../tensor/shape.ts";
+import { apply, defineOp } from "./define.ts";
+import { matmul } from "./matmul.ts";
+import { updateReference, updateSamples } from "./memory.reference.ts";
+
+export type MemoryStrategy = "cosine_similarity" | "mean";
+
+export interface MemoryUpdateOptions {
+  /** Weight of the new value, 0..1. */
+  readonly momentum: number;
+  /** What a class moves towards: the mean of its pixels, or their average weighted by 1 - cosine to the memory. */
+  readonly strategy: MemoryStrategy;
+  /** Label of pixels that belong to no class. Any other label outside 0..K-1 is skipped like it. */
+  readonly ignoreIndex: number;
+  /** How the features are resized to the labels. */
+  readonly alignCorners?: boolean;
+  /**
+   * What becomes of a slot that no pixel of its class chose (more than one slot per class): it stays, or it shrinks
+   * to (1 - momentum) of itself as in the official code.
+   */
+  readonly unassigned?: "keep" | "decay";
+}
+
+/** Sums over cells are made in this many parts at most, each of at least this many cells, whatever the device. */
+const MAX_SLABS = 32;
+const MIN_SLAB_CELLS = 16;
+
+const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions>({
+  name: "update_memory",
+  forward(_ctx, [memory, features, labels], options) {
+    const { gpu } = memory;
+    const [classes, slots, channels] = memory.shape;
+    const [images, h, w] = features.shape;
+    const rows = classes * slots;
+    const cells = images * h * w;
+    const updated = Tensor.empty(gpu, memory.shape);
+    gpu.copy(memory, updated, memory.size * 4);
+    if (cells === 0 || labels.size === 0) return updated;
+
+    using _scratch = gpu.arena();
+    const norms = Tensor.empty(gpu, [rows]);
+    const grid = { rows, cells, h, w };
+    gpu.run("memory_norms.slots", { memory, norms }, { elements: rows, params: grid, constants: { CHANNELS: channels } });
+
+    const { weights, counts } = pixelWeights(memory, features, labels, norms, options);
+
+    const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
+    const slabs = Math.ceil(cells / slabCells);
+    const weighted = Tensor.empty(gpu, [slabs, rows, channels]);
+    const counted = Tensor.empty(gpu, [slabs, rows, channels]);
+    const totals = Tensor.empty(gpu, [slabs, rows, 2]);
+    const refused = Tensor.zeros(gpu, [classes], "u32");
+    gpu.run("memory_gather", { weights, counts, features, weighted, counted, totals, refused }, {
+      elements: slabs * rows * Math.ceil(channels / 8),
+      params: { cells, slab_cells: slabCells, slabs },
+      constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
+    });
+    gpu.run("memory_update", { memory, norms, weighted, counted, totals, refused, updated }, {
+      elements: memory.size,
+      params: { rows, slabs, momentum: options.momentum },
+      constants: { CHANNELS: channels, SLOTS: slots, DECAY: options.unassigned === "decay" },
+    });
+    return updated;
+  },
+  reference: ([memory, features, labels], options) => updateReference(memory!, features!, labels!, options),
+  samples: updateSamples,
+});
+
+/** What every cell counts in the average of every slot, [K·F, n·h·w]: weighted by distance, and plainly. */
+function pixelWeights(
+  memory: Tensor,
+  features: Tensor,
+  labels: Tensor,
+  norms: Tensor,
+  options: MemoryUpdateOptions,
+): { weights: Tensor; counts: Tensor } {
+  const { gpu } = memory;
+  const [classes, slots, channels] = memory.shape;
+  const [images, h, w] = features.shape;
+  const [, labelH, labelW] = labels.shape;
+  const rows = classes * slots;
+  const cells = images * h * w;
+  const cosine = options.strategy === "cosine_similarity";
+  let dots = norms; // bound but not read by the mean strategy
+  let gram = norms;
+  if (cosine) {
+    dots = noGrad(() => matmul(features.view([cells, channels]), memory.view([rows, channels]), { transposeB: true }));
+    gram = Tensor.empty(gpu, [cells, 5]);
+    gpu.run("memory_norms.gram_products", { features, gram }, {
+      elements: cells,
+      params: { rows, cells, h, w },
+      constants: { CHANNELS: channels },
+    });
+  }
+  const weights = Tensor.zeros(gpu, [rows, cells]);
+  const counts = Tensor.zeros(gpu, [rows, cells]);
+  const y = sourcePosition(h, labelH, options.alignCorners ?? false);
+  const x = sourcePosition(w, labelW, options.alignCorners ?? false);
+  for (const rowParity of [0, 1]) {
+    for (const columnParity of [0, 1]) {
+      gpu.run("memory_weights", { labels, dots, gram, norms, weights, counts }, {
+        elements: images * Math.ceil((h - rowParity) / 2) * Math.ceil((w - columnParity) / 2),
+        params: {
+          images,
+          h,
+          w,
+          label_h: labelH,
+          label_w: labelW,
+          y_step: y.step,
+          y_start: y.start,
+          y_unit: y.unit,
+          x_step: x.step,
+          x_start: x.start,
+          x_unit: x.unit,
+          ignore_index: options.ignoreIndex,
+          row_parity: rowParity,
+          column_parity: columnParity,
+        },
+        constants: { CLASSES: classes, SLOTS: slots, COSINE: cosine },
+      });
+    }
+  }
+  return { weights, counts };
+}
+
+/** Where pixel p lies on an axis of `cells`: max(step·p + start, 0) / unit, PyTorch's bilinear rule in integers. */
+function sourcePosition(cells: number, pixels: number, alignCorners: boolean) {
+  if (alignCorners) return { step: cells - 1, start: 0, unit: Math.max(pixels - 1, 1) };
+  return { step: 2 * cells, start: cells - pixels, unit: 2 * pixels };
+}
+
+/**
+ * The memory after one training step, as a new tensor: backward still needs the one that forward used. Nothing is
+ * recorded, nothing is read back, and the features are never resized (spec 2.3, 2.7).
+ *
+ * Every class with labelled pixels first fills its first empty (all-zero) slot with the mean of its feature vectors,
+ * resized bilinearly to the labels; once all its slots are filled they move by `momentum` towards the average of the
+ * pixels that are most similar to them. A class without pixels, and one whose pixels include non-finite features, keeps
+ * its bytes.
+ *
+ * @param memory [K, F, C] f32
+ * @param features [n, h, w, C] f32, at any resolution
+ * @param labels [n, H, W] i32
+ * @throws Error on shapes that do not fit, a momentum outside 0..1, and "mean" with more than one slot per class
+ */
+export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, options: MemoryUpdateOptions): Tensor {
+  const { momentum, strategy } = options;
+  const [, slots, channels] = memory.shape;
+  if (memory.shape.length !== 3 || memory.size === 0) {
+    throw new Error(`updateMemory: the memory has shape ${showShape(memory.shape)}; expected [classes, slots, channels]`);
+  }
+  if (features.shape.length !== 4 || features.shape[3] !== channels) {
+    throw new Error(
+      `updateMemory: the features have shape ${showShape(features.shape)}; expected [n, h, w, ${channels}] ` +
+        `for a memory of shape ${showShape(memory.shape)}`,
+    );
+  }
+  if (labels.shape.length !== 3 || labels.shape[0] !== features.shape[0] || labels.dtype !== "i32") {
+    throw new Error(
+      `updateMemory: the labels are ${labels.dtype} of shape ${showShape(labels.shape)}; ` +
+        `expected i32 of shape [${features.shape[0]}, H, W]`,
+    );
+  }
+  if (!(momentum >= 0 && momentum <= 1)) throw new Error(`updateMemory: momentum is ${momentum}; expected 0 to 1`);
+  if (strategy !== "cosine_similarity" && strategy !== "mean") {
+    throw new Error(`updateMemory: unknown strategy "${strategy}"; expected "cosine_similarity" or "mean"`);
+  }
+  if (strategy === "mean" && slots > 1) {
+    throw new Error(`updateMemory: strategy "mean" cannot tell ${slots} slots per class apart; use "cosine_similarity"`);
+  }
+  return apply(updateOp, [memory, features, labels], options);
+}
