@@ -56,7 +56,10 @@ export interface MemoryConfig {
   featsPerClass: number;
   /** Mixes memory rows by the one-hot of the most likely class instead of the class distribution. */
   hardAggregate: boolean;
+  /** What a class moves towards: the mean of its pixels, or their average weighted by 1 - cosine to the memory. */
   strategy: "cosine_similarity" | "mean";
+  /** A slot that no pixel of its class chose stays, or shrinks as in the official code; with several slots per class. */
+  unassigned: "keep" | "decay";
   /** Weight of the new value at the first iteration, in [0, 1]. */
   momentum: number;
   /** Exponent of the momentum's decay; 0 keeps it constant. */

@@ -32,6 +32,7 @@ const RULES: readonly Rule[] = [
   ["model.headSlope", ...PROBABILITY_BELOW_1],
   ["memory.featsPerClass", ...COUNT],
   ["memory.strategy", ...oneOf("cosine_similarity", "mean")],
+  ["memory.unassigned", ...oneOf("keep", "decay")],
   ["memory.momentum", ...FRACTION],
   ["memory.momentumPower", ...NOT_NEGATIVE],
   ["memory.momentumFloor", ...FRACTION],

@@ -1,0 +1,99 @@
+import { noGrad } from "../autograd/tape.ts";
+import { aggregateMemory } from "../ops/aggregate.ts";
+import { concat } from "../ops/concat.ts";
+import { updateMemory } from "../ops/memory.ts";
+import type { MemoryStrategy } from "../ops/memory.ts";
+import { zeros } from "../nn/init.ts";
+import { ModuleList, convBnAct } from "../nn/layers.ts";
+import type { Sequential } from "../nn/layers.ts";
+import type { Variable } from "../nn/variable.ts";
+import { unwatched } from "../nn/watch.ts";
+import type { Watch } from "../nn/watch.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { ContextFusion, memoryAttention } from "./context_fusion.ts";
+import type { ContextFusionOptions } from "./context_fusion.ts";
+import type { SelfAttentionBlock } from "./self_attention.ts";
+
+export interface FeatureMemoryOptions extends ContextFusionOptions {
+  readonly numClasses: number;
+  /** F, slots per class. Default 1. */
+  readonly featsPerClass?: number;
+  /** Mixes rows by the one-hot of the most likely class; then no gradient reaches the logits. Default false. */
+  readonly hardAggregate?: boolean;
+  /** What rows move towards, and what becomes of a slot that no pixel chose; see ops/memory. Default cosine, keep. */
+  readonly strategy?: MemoryStrategy;
+  readonly unassigned?: "keep" | "decay";
+  /** How features are resized to labels. Default false. */
+  readonly alignCorners?: boolean;
+}
+
+/**
+ * The feature memory M [K, F, C], what pixels draw from it, and the fusion with what they know themselves (spec sections
+ * 1.3, 2 and 3.7). M is a buffer: it takes part in forward as a constant and changes by `update` alone.
+ */
+export class FeatureMemory extends ContextFusion {
+  readonly #memory: Variable;
+  /** Backward of the present step still reads the M that its forward read: it lives until the next update. */
+  #former: Tensor | null = null;
+  readonly #attentions: readonly SelfAttentionBlock[];
+  readonly #fuseSlots: Sequential | null;
+  readonly #bottleneck: Sequential;
+  readonly #isHard: boolean;
+  readonly #rule: { strategy: MemoryStrategy; unassigned: "keep" | "decay"; alignCorners: boolean };
+
+  constructor(options: FeatureMemoryOptions) {
+    const { numClasses, featsChannels, outChannels, slope, featsPerClass = 1 } = options;
+    super(options, outChannels);
+    const shape = [numClasses, featsPerClass, featsChannels];
+    this.#memory = this.variable("memory", { shape, initializer: zeros, trainable: false });
+    if (featsPerClass === 1) {
+      this.#attentions = [this.child("self_attention", memoryAttention(options))];
+      this.#fuseSlots = null;
+    } else {
+      const blocks = Array.from({ length: featsPerClass }, () => memoryAttention(options));
+      this.#attentions = this.child("self_attentions", new ModuleList(blocks)).modules;
+      this.#fuseSlots = this.child("fuse_memory_conv", convBnAct(featsPerClass * featsChannels, featsChannels, 1, { slope }));
+    }
+    this.#bottleneck = this.child("bottleneck", convBnAct(2 * featsChannels, outChannels, 3, { slope }));
+    const { hardAggregate = false, strategy = "cosine_similarity", unassigned = "keep", alignCorners = false } = options;
+    this.#isHard = hardAggregate;
+    this.#rule = { strategy, unassigned, alignCorners };
+  }
+
+  /** M as it is now. */
+  get memory(): Tensor {
+    return this.#memory.tensor;
+  }
+
+  /**
+   * feats [n, h, w, C], logits [n, h, w, K] and the within-image context [n, h, w, C] -> [n, h, w, outChannels]. Watched:
+   * `selected_memory` and `attended_memory` (numbered by slot where there are several, then `fused_memory`).
+   */
+  forward(feats: Tensor, logits: Tensor, context: Tensor | null, watch: Watch = unwatched): Tensor {
+    const suffix = (slot: number): string => (this.#attentions.length === 1 ? "" : `_${slot}`);
+    const attended = this.#attentions.map((attention, slot) => {
+      const mixture = aggregateMemory(logits, this.memory, slot, { hard: this.#isHard });
+      const selected = watch(`selected_memory${suffix(slot)}`, mixture);
+      return watch(`attended_memory${suffix(slot)}`, attention.forward(feats, selected));
+    });
+    const beyond = this.#fuseSlots ? watch("fused_memory", this.#fuseSlots.forward(concat(attended, -1))) : attended[0];
+    const joined = this.#bottleneck.forward(concat([feats, beyond], -1));
+    return this.fuse(feats, context, joined, watch);
+  }
+
+  /**
+   * Moves M towards the features of a batch: feats [n, h, w, C] as `forward` got them, label i32 [n, H, W], momentum in
+   * [0, 1] for the new value. Writes a new tensor, so that the backward pass of this step still sees the M of its forward.
+   */
+  update(feats: Tensor, label: Tensor, { momentum, ignoreIndex }: { momentum: number; ignoreIndex: number }): void {
+    const next = noGrad(() => updateMemory(this.memory, feats, label, { ...this.#rule, momentum, ignoreIndex }));
+    this.#former?.dispose();
+    this.#former = this.#memory.replace(next);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#former?.dispose();
+    this.#former = null;
+  }
+}

@@ -1,0 +1,45 @@
+/** Initial values. Each variable draws from a stream named after it: adding a layer changes no other layer's values. */
+import { philox4x32 } from "../random.ts";
+import type { Word4 } from "../random.ts";
+
+/** Fills `values`; `uniform` gives the next number of the variable's stream, in [0, 1). */
+export type Initializer = (values: Float32Array, uniform: () => number) => void;
+
+export const zeros: Initializer = () => {};
+
+export const ones: Initializer = (values) => {
+  values.fill(1);
+};
+
+/** PyTorch's default for convolutions and linear layers, weights and biases alike: U(-b, b), b = 1 / sqrt(fan_in). */
+export function uniformFanIn(fanIn: number): Initializer {
+  const bound = 1 / Math.sqrt(fanIn);
+  return (values, uniform) => {
+    for (let i = 0; i < values.length; i++) values[i] = (2 * uniform() - 1) * bound;
+  };
+}
+
+/** Initial values of one variable; the same seed and name give the same bytes. */
+export function initialValues(count: number, initializer: Initializer, seed: number, name: string): Float32Array {
+  const values = new Float32Array(count);
+  initializer(values, uniformStream(seed, hash(name)));
+  return values;
+}
+
+function uniformStream(seed: number, stream: number): () => number {
+  let block: Word4 = [0, 0, 0, 0];
+  let drawn = 0;
+  return () => {
+    const lane = drawn % 4;
+    if (lane === 0) block = philox4x32([drawn / 4, 0, 0, 0], [seed, stream]);
+    drawn++;
+    return block[lane] / 2 ** 32;
+  };
+}
+
+/** 32-bit FNV-1a over UTF-16 code units. */
+function hash(text: string): number {
+  let state = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
+  return state >>> 0;
+}

@@ -1,0 +1,202 @@
+/** Layers over the operations, with PyTorch's parameters and defaults. Activations are [n, h, w, c]. */
+import { leakyRelu, relu } from "../ops/activation.ts";
+import { batchNorm } from "../ops/batch_norm.ts";
+import { conv2d } from "../ops/conv2d.ts";
+import { dropout } from "../ops/dropout.ts";
+import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from "../ops/pool.ts";
+import type { Pair } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { ones, uniformFanIn, zeros } from "./init.ts";
+import { Layer, Module } from "./module.ts";
+import type { RandomState } from "./random_state.ts";
+import type { Counter, Variable } from "./variable.ts";
+
+const toPair = (value: number | Pair): Pair => (typeof value === "number" ? [value, value] : value);
+
+export interface ConvOptions {
+  readonly stride?: number | Pair;
+  readonly padding?: number | Pair;
+  readonly dilation?: number | Pair;
+  readonly groups?: number;
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/** [n, h, w, inChannels] -> [n, h', w', outChannels]. */
+export class Conv2d extends Layer {
+  readonly #weight: Variable;
+  readonly #bias: Variable | null;
+  readonly #options: { stride: Pair; padding: Pair; dilation: Pair; groups: number };
+
+  constructor(inChannels: number, outChannels: number, kernel: number | Pair, options: ConvOptions = {}) {
+    super();
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true } = options;
+    const [kh, kw] = toPair(kernel);
+    const initializer = uniformFanIn((inChannels / groups) * kh * kw);
+    const shape = [kh, kw, inChannels / groups, outChannels];
+    this.#weight = this.variable("weight", { shape, layout: "HWIO", initializer });
+    this.#bias = bias ? this.variable("bias", { shape: [outChannels], initializer }) : null;
+    this.#options = { stride: toPair(stride), padding: toPair(padding), dilation: toPair(dilation), groups };
+  }
+
+  forward(x: Tensor): Tensor {
+    return conv2d(x, this.#weight.tensor, this.#bias?.tensor ?? null, this.#options);
+  }
+}
+
+export interface BatchNormOptions {
+  readonly eps?: number;
+  /** Weight of the batch in the running statistics. */
+  readonly momentum?: number;
+}
+
+/** Normalisation over n, h and w: by the batch in training, by the running statistics in evaluation. */
+export class BatchNorm2d extends Layer {
+  /** Whether training passes enter the running statistics. */
+  updateRunning = true;
+  readonly #weight: Variable;
+  readonly #bias: Variable;
+  readonly #mean: Variable;
+  readonly #var: Variable;
+  readonly #batches: Counter;
+  readonly #options: { eps: number; momentum: number };
+
+  constructor(channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+    super();
+    const shape = [channels];
+    this.#weight = this.variable("weight", { shape, initializer: ones });
+    this.#bias = this.variable("bias", { shape, initializer: zeros });
+    this.#mean = this.variable("running_mean", { shape, initializer: zeros, trainable: false });
+    this.#var = this.variable("running_var", { shape, initializer: ones, trainable: false });
+    this.#batches = this.counter("num_batches_tracked");
+    this.#options = { eps, momentum };
+  }
+
+  forward(x: Tensor): Tensor {
+    const running = { mean: this.#mean.tensor, var: this.#var.tensor };
+    const { training, updateRunning } = this;
+    const y = batchNorm(x, this.#weight.tensor, this.#bias.tensor, running, { ...this.#options, training, updateRunning });
+    if (training && updateRunning) this.#batches.value++;
+    return y;
+  }
+}
+
+export class ReLU extends Layer {
+  forward(x: Tensor): Tensor {
+    return relu(x);
+  }
+}
+
+export class LeakyReLU extends Layer {
+  readonly #slope: number;
+
+  constructor(slope = 0.01) {
+    super();
+    this.#slope = slope;
+  }
+
+  forward(x: Tensor): Tensor {
+    return leakyRelu(x, this.#slope);
+  }
+}
+
+export class MaxPool2d extends Layer {
+  readonly #options: { kernel: Pair; stride: Pair; padding: Pair };
+
+  constructor(kernel: number | Pair, { stride = kernel, padding = 0 }: { stride?: number | Pair; padding?: number | Pair } = {}) {
+    super();
+    this.#options = { kernel: toPair(kernel), stride: toPair(stride), padding: toPair(padding) };
+  }
+
+  forward(x: Tensor): Tensor {
+    return maxPool2d(x, this.#options);
+  }
+}
+
+/** Means over windows side by side; one that reaches beyond the edge averages what it has (PyTorch's ceil_mode). */
+export class AvgPool2d extends Layer {
+  readonly #kernel: Pair;
+
+  constructor(kernel: number | Pair) {
+    super();
+    this.#kernel = toPair(kernel);
+  }
+
+  forward(x: Tensor): Tensor {
+    return avgPool2d(x, { kernel: this.#kernel, stride: this.#kernel, ceilMode: true, countIncludePad: false });
+  }
+}
+
+export class AdaptiveAvgPool2d extends Layer {
+  readonly #size: Pair;
+
+  constructor(size: number | Pair) {
+    super();
+    this.#size = toPair(size);
+  }
+
+  forward(x: Tensor): Tensor {
+    return adaptiveAvgPool2d(x, this.#size);
+  }
+}
+
+/** Drops whole channels of single images in training, and scales the others by 1 / (1 - p). */
+export class Dropout2d extends Layer {
+  readonly #p: number;
+  readonly #random: RandomState;
+
+  constructor(p: number, random: RandomState) {
+    super();
+    this.#p = p;
+    this.#random = random;
+  }
+
+  forward(x: Tensor): Tensor {
+    if (!this.training || this.#p === 0) return x;
+    return dropout(x, { p: this.#p, ...this.#random.draw(), perChannel: true });
+  }
+}
+
+/** Layers one after the other, named 0, 1, 2, ... */
+export class Sequential extends Layer {
+  readonly layers: readonly Layer[];
+
+  constructor(...layers: Layer[]) {
+    super();
+    this.layers = layers.map((layer, i) => this.child(String(i), layer));
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layers.reduce((value, layer) => layer.forward(value), x);
+  }
+}
+
+/** Modules kept side by side, named 0, 1, 2, ... */
+export class ModuleList<M extends Module> extends Module {
+  readonly modules: readonly M[];
+
+  constructor(modules: readonly M[]) {
+    super();
+    this.modules = modules.map((module, i) => this.child(String(i), module));
+  }
+}
+
+/** ReLU for slope 0, LeakyReLU above. */
+export function activation(slope: number): Layer {
+  return slope === 0 ? new ReLU() : new LeakyReLU(slope);
+}
+
+/** Convolution without bias, batch normalisation, activation: 0, 1, 2 of a Sequential. Keeps the map's size. */
+export function convBnAct(
+  inChannels: number,
+  outChannels: number,
+  kernel: number,
+  { slope = 0, dilation = 1 }: { slope?: number; dilation?: number } = {},
+): Sequential {
+  const padding = (dilation * (kernel - 1)) / 2;
+  return new Sequential(
+    new Conv2d(inChannels, outChannels, kernel, { padding, dilation, bias: false }),
+    new BatchNorm2d(outChannels),
+    activation(slope),
+  );
+}

@@ -1,0 +1,122 @@
+/**
+ * State dicts: PyTorch's names, shapes and element types. This is the one place that converts between them and what is
+ * in memory: convolution weights OIHW <-> HWIO, counters int64 <-> numbers.
+ */
+import { UserError } from "../errors.ts";
+import { showShape } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { readTensors } from "./readback.ts";
+import { Variable } from "./variable.ts";
+import type { Counter, Layout } from "./variable.ts";
+
+/** One entry: row-major, a scalar has shape []. What io/safetensors reads and writes. */
+export interface StateTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+}
+
+export type StateDict = ReadonlyMap<string, StateTensor>;
+export type StateEntries = ReadonlyMap<string, Variable | Counter>;
+
+export interface LoadOptions {
+  /** Missing and unexpected names are errors. Default true. Wrong shapes always are. */
+  readonly strict?: boolean;
+  /** Names starting with one of these keep their present values, whatever the dict holds: classifiers of another dataset. */
+  readonly reinitialize?: readonly string[];
+}
+
+export interface LoadReport {
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+}
+
+/** Shapes in PyTorch's order by name. */
+export function stateShapes(entries: StateEntries): Map<string, Shape> {
+  return new Map([...entries].map(([name, entry]) => [name, shapeOf(entry)]));
+}
+
+/** The values as the commands recorded so far leave them. */
+export async function readState(entries: StateEntries): Promise<Map<string, StateTensor>> {
+  const variables = [...entries.values()].filter((entry) => entry instanceof Variable);
+  const distinct = [...new Set(variables)];
+  const values = await readTensors(distinct.map((variable) => variable.tensor));
+  const read = new Map(distinct.map((variable, i) => [variable, values[i]]));
+  const dict = new Map<string, StateTensor>();
+  for (const [name, entry] of entries) {
+    const isVariable = entry instanceof Variable;
+    const data = isVariable ? toTorch(read.get(entry)!, entry.shape, entry.layout) : BigInt64Array.of(BigInt(entry.value));
+    dict.set(name, { shape: shapeOf(entry), data });
+  }
+  return dict;
+}
+
+/**
+ * Writes a dict's values; changes nothing where it throws.
+ *
+ * @throws UserError listing missing, unexpected and wrongly shaped names
+ */
+export function loadState(entries: StateEntries, dict: StateDict, options: LoadOptions = {}): LoadReport {
+  const { strict = true, reinitialize = [] } = options;
+  const skipped = (name: string): boolean => reinitialize.some((prefix) => name.startsWith(prefix));
+  const wanted = [...entries].filter(([name]) => !skipped(name));
+  const missing = wanted.map(([name]) => name).filter((name) => !dict.has(name));
+  const unexpected = [...dict.keys()].filter((name) => !entries.has(name) && !skipped(name));
+  const mismatched = wanted.flatMap(([name, entry]) => {
+    const found = dict.get(name);
+    const shape = shapeOf(entry);
+    if (!found || (found.shape.length === shape.length && found.shape.every((n, i) => n === shape[i]))) return [];
+    return [`${name} has shape ${showShape(found.shape)}, expected ${showShape(shape)}`];
+  });
+  if (mismatched.length > 0 || (strict && missing.length + unexpected.length > 0)) {
+    const lists = [list("missing", missing), list("unexpected", unexpected), list("of another shape", mismatched)];
+    throw new UserError(["The state does not fit the model.", ...lists.flat()].join("\n"));
+  }
+  for (const [name, entry] of wanted) {
+    const data = dict.get(name)?.data;
+    if (!data) continue;
+    if (entry instanceof Variable) entry.assign(fromTorch(Float32Array.from(data, Number), entry.shape, entry.layout));
+    else entry.value = Number(data[0]);
+  }
+  return { missing, unexpected };
+}
+
+const MAX_LISTED = 20;
+
+function list(kind: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const more = names.length > MAX_LISTED ? [`  and ${names.length - MAX_LISTED} more`] : [];
+  return [`${names.length} ${kind}:`, ...names.slice(0, MAX_LISTED).map((name) => `  ${name}`), ...more];
+}
+
+function shapeOf(entry: Variable | Counter): Shape {
+  if (!(entry instanceof Variable)) return [];
+  if (entry.layout === "plain") return entry.shape;
+  const [kh, kw, i, o] = entry.shape;
+  return [o, i, kh, kw];
+}
+
+/** Values of a variable in PyTorch's order; `shape` is the one in memory. Also right for gradients and momentum. */
+export function toTorch(values: Float32Array, shape: Shape, layout: Layout): Float32Array {
+  if (layout === "plain") return values;
+  const out = new Float32Array(values.length);
+  forEachWeight(shape, (hwio, oihw) => (out[oihw] = values[hwio]));
+  return out;
+}
+
+/** The inverse of `toTorch`. */
+export function fromTorch(values: Float32Array, shape: Shape, layout: Layout): Float32Array {
+  if (layout === "plain") return values;
+  const out = new Float32Array(values.length);
+  forEachWeight(shape, (hwio, oihw) => (out[hwio] = values[oihw]));
+  return out;
+}
+
+/** Calls back with both indices of every weight of a convolution with the HWIO `shape`. */
+function forEachWeight([kh, kw, inputs, outputs]: Shape, visit: (hwio: number, oihw: number) => void): void {
+  let hwio = 0;
+  for (let tap = 0; tap < kh * kw; tap++) {
+    for (let i = 0; i < inputs; i++) {
+      for (let o = 0; o < outputs; o++) visit(hwio++, (o * inputs + i) * kh * kw + tap);
+    }
+  }
+}
