@@ -2,21 +2,22 @@
 // (torch.var_mean(unbiased=False)). Member m of group g is x[g * group_stride + m * member_stride].
 //
 // partial          one block of a group -> (mean, sum of squared deviations from it)
-// partial_vec4     the same for four neighbouring groups at once: group_stride 1, groups and member_stride multiples of 4
+// partial_vec4     the same for four neighbouring groups: group_stride 1, groups and member_stride multiples of 4
 // combine          the blocks of a group, in order -> mean, variance
-// combine_running  the same, and running += MOMENTUM * (batch - running) with the unbiased variance (BatchNorm)
+// combine_running  the same, and running += momentum * (batch - running) with the unbiased variance (BatchNorm)
 //
 // A block subtracts its own first value before it sums, so that a large mean costs no precision and a constant group
 // has variance 0 exactly. Blocks are merged by the update of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise
 // Algorithm for Computing Sample Variances" (1979).
 //
-// bindings  partial: x read, partials_out write ([blocks, groups] of vec2f); partial_vec4: x4, partials_out.
-//           combine: partials read, mean and variance write ([groups]). combine_running: also running_mean, running_var
-//           ([groups]) read and written
+// bindings  partial: x read, partials_out write ([blocks, groups] of vec2f). partial_vec4: x4 read, partials_out write.
+//           combine: partials read, mean and variance write ([groups]). combine_running: also running_mean and
+//           running_var ([groups]) read and written
 // params    groups, members, group_stride, member_stride as above; block: members per block, the last one may be
 //           shorter; blocks: ceil(members / block); momentum: of combine_running
-// dispatch  partial: one invocation per block and group, neighbours being groups: ceil(blocks * groups / 64) workgroups,
-//           partial_vec4 a quarter of that. combine, combine_running: one per group: ceil(groups / 64). Folded over y beyond 65535
+// dispatch  partial: one invocation per block and group, neighbours being groups: ceil(blocks * groups / 64)
+//           workgroups; partial_vec4: a quarter of that. combine, combine_running: one invocation per group:
+//           ceil(groups / 64). Folded over y beyond 65535
 
 struct Params {
   groups: u32,
