@@ -17,7 +17,10 @@ import { assertClose, nmse } from "../support/compare.ts";
 import { normal, seededRandom } from "../support/random.ts";
 
 const folder = new URL("../../src/ops/", import.meta.url);
-for (const file of readdirSync(folder)) if (file.endsWith(".ts")) await import(new URL(file, folder).href);
+const only = new RegExp(process.env.OP ?? ""); // OP=conv2d narrows a run down to the ops of that file
+for (const file of readdirSync(folder)) {
+  if (file.endsWith(".ts") && only.test(file)) await import(new URL(file, folder).href);
+}
 
 /** f32 against f64: 2^-24 per operation, some tens of operations deep at these sizes. */
 const FORWARD = { rtol: 2e-5, atol: 2e-6 };
