@@ -96,6 +96,11 @@ fn tap_products(taps: vec4i) -> mat4x4f {
   );
 }
 
+// dot(mix, values) where a tap without weight does not matter, even if it is not a number.
+fn mixed(mix: vec4f, values: vec4f) -> f32 {
+  return dot(mix, select(vec4f(), values, mix > vec4f()));
+}
+
 fn row_of(label: i32, mix: vec4f, taps: vec4i) -> i32 {
   if (label == params.ignore_index || label < 0 || label >= CLASSES) { return NO_ROW; }
   let first = label * SLOTS;
@@ -105,7 +110,7 @@ fn row_of(label: i32, mix: vec4f, taps: vec4i) -> i32 {
   for (var row = first; row < first + SLOTS; row++) {
     let norm = norms[row];
     if (norm < 0.0) { return row; }
-    let similarity = dot(mix, tap_dots(taps, row)) / max(norm, EPS); // |f_p| is the same for all slots
+    let similarity = mixed(mix, tap_dots(taps, row)) / max(norm, EPS); // |f_p| is the same for all slots
     if (similarity > highest) {
       highest = similarity;
       best = row;
@@ -115,10 +120,17 @@ fn row_of(label: i32, mix: vec4f, taps: vec4i) -> i32 {
 }
 
 fn distance_of(mix: vec4f, row_dots: vec4f, row_norm: f32, products: mat4x4f) -> f32 {
-  let squared = dot(mix, products * mix);
-  if (!is_finite(squared)) { return squared; } // max() below may turn NaN into 0, and the sums must show it
+  var product = dot(mix, row_dots);
+  var squared = dot(mix, products * mix);
+  if (!is_finite(squared)) {
+    product = mixed(mix, row_dots);
+    squared = mixed(mix, vec4f(
+      mixed(mix, products[0]), mixed(mix, products[1]), mixed(mix, products[2]), mixed(mix, products[3]),
+    ));
+    if (!is_finite(squared)) { return squared; } // max() below may turn NaN into 0, and the sums must show it
+  }
   let length = sqrt(max(squared, 0.0));
-  return max(1.0 - dot(mix, row_dots) / (max(length, EPS) * max(row_norm, EPS)), 0.0);
+  return max(1.0 - product / (max(length, EPS) * max(row_norm, EPS)), 0.0);
 }
 
 fn add(row: i32, taps: vec4i, weighted: vec4f, counted: vec4f) {
