@@ -1,0 +1,38 @@
+import type { Tensor } from "../tensor/tensor.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
+
+export interface SgdOptions {
+  readonly lr: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly dampening?: number;
+  readonly nesterov?: boolean;
+  /** True on the first step of this parameter: the gradient is copied into the buffer, whatever the buffer holds. */
+  readonly first: boolean;
+}
+
+/** One step of torch.optim.SGD: changes `param` and, with momentum, its buffer in place. Not recorded. */
+export function sgdStep(param: Tensor, grad: Tensor, momentumBuffer: Tensor | null, options: SgdOptions): void {
+  const { lr, momentum = 0, weightDecay = 0, dampening = 0, nesterov = false, first } = options;
+  if (!(lr >= 0)) throw new Error(`Invalid learning rate: ${lr}`);
+  if (!(momentum >= 0)) throw new Error(`Invalid momentum value: ${momentum}`);
+  if (!(weightDecay >= 0)) throw new Error(`Invalid weight_decay value: ${weightDecay}`);
+  if (nesterov && (momentum === 0 || dampening !== 0)) {
+    throw new Error("Nesterov momentum requires a momentum and zero dampening");
+  }
+  if (momentum > 0 && momentumBuffer === null) throw new Error(`momentum ${momentum} needs a momentum buffer`);
+  for (const other of [grad, momentumBuffer]) {
+    if (other && !sameShape(other.shape, param.shape)) {
+      throw new Error(`parameter of shape ${showShape(param.shape)} with gradient or buffer of ${showShape(other.shape)}`);
+    }
+  }
+  const elements = Math.ceil(param.size / 4);
+  const params = { count: param.size, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
+  if (momentum === 0) {
+    param.gpu.run("sgd.plain", { param, grad }, { elements, params });
+  } else {
+    param.gpu.run("sgd.momentum", { param, grad, buffer: momentumBuffer! }, {
+      elements, params, constants: { NESTEROV: nesterov },
+    });
+  }
+}
