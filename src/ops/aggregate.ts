@@ -1,0 +1,56 @@
+import { Tensor } from "../tensor/tensor.ts";
+import { showShape } from "../tensor/shape.ts";
+import { argmax } from "./argmax.ts";
+import { matmul } from "./matmul.ts";
+import { reshape } from "./shape_ops.ts";
+import { slice } from "./slice.ts";
+import { softmax } from "./softmax.ts";
+
+export interface AggregateOptions {
+  /** Take the vector of the most likely class, the first of equals, instead of the expected vector. */
+  readonly hard: boolean;
+}
+
+/**
+ * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of the pixel's class
+ * (spec 1.3, rows 7 and 8). The gradient goes to the logits only (spec 2.8): the memory is a constant, and must not be
+ * written to before backward. `hard` passes no gradient at all.
+ *
+ * @param logits [n, h, w, K]
+ * @param memory [K, F, C]
+ * @param slot 0..F-1
+ * @returns [n, h, w, C]
+ */
+export function aggregateMemory(logits: Tensor, memory: Tensor, slot: number, options: AggregateOptions): Tensor {
+  const [classes, slots, channels] = memory.shape;
+  if (memory.shape.length !== 3 || logits.shape.length !== 4 || logits.shape[3] !== classes) {
+    throw new Error(
+      `aggregateMemory: logits of shape ${showShape(logits.shape)} do not fit a memory of shape ` +
+        `${showShape(memory.shape)}; expected [n, h, w, K] and [K, F, C]`,
+    );
+  }
+  if (!Number.isInteger(slot) || slot < 0 || slot >= slots) {
+    throw new Error(`aggregateMemory: there is no slot ${slot}; the memory has ${slots} per class, counted from 0`);
+  }
+  const shape = [...logits.shape.slice(0, 3), channels];
+  return options.hard ? lookUp(argmax(logits), memory, slot, shape) : mix(logits, memory, slot, shape);
+}
+
+function mix(logits: Tensor, memory: Tensor, slot: number, shape: readonly number[]): Tensor {
+  const [classes, slots, channels] = memory.shape;
+  const weights = reshape(softmax(logits), [logits.size / classes, classes]);
+  const rows = slots === 1 ? memory : slice(memory, 1, slot, slot + 1);
+  const constant = rows.view([classes, channels]); // a view has no history: no gradient reaches the memory
+  return reshape(matmul(weights, constant), shape);
+}
+
+function lookUp(classes: Tensor, memory: Tensor, slot: number, shape: readonly number[]): Tensor {
+  const [, slots, channels] = memory.shape;
+  const out = Tensor.empty(memory.gpu, shape);
+  memory.gpu.run("memory_lookup", { memory, classes, out }, {
+    elements: out.size,
+    params: { pixels: classes.size, slot },
+    constants: { SLOTS: slots, CHANNELS: channels },
+  });
+  return out;
+}
