@@ -58,7 +58,7 @@ export interface MemoryConfig {
   hardAggregate: boolean;
   /** What a class moves towards: the mean of its pixels, or their average weighted by 1 - cosine to the memory. */
   strategy: "cosine_similarity" | "mean";
-  /** A slot that no pixel of its class chose stays, or shrinks as in the official code; with several slots per class. */
+  /** With several slots per class, one that no pixel chose stays, or shrinks as in the official code. */
   unassigned: "keep" | "decay";
   /** Weight of the new value at the first iteration, in [0, 1]. */
   momentum: number;

@@ -40,7 +40,11 @@ export function lossOptions({ losses }: Config, ignoreIndex: number): LossOption
 }
 
 /** Learning rate and memory momentum of iteration t of maxIters. */
-export function scheduleAt({ optim, memory }: Config, t: number, maxIters: number): { lr: number; memoryMomentum: number } {
+export function scheduleAt(
+  { optim, memory }: Config,
+  t: number,
+  maxIters: number,
+): { lr: number; memoryMomentum: number } {
   const { lr: baseLr, power, minLrRatio, warmup } = optim;
   const lr = polyLearningRate(t, { baseLr, power, maxIters, minLr: minLrRatio * baseLr, warmup });
   const { momentum, momentumPower, momentumFloor } = memory;

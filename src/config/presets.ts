@@ -146,7 +146,10 @@ const mcibiDeeplabv3Resnet101os8Cityscapes: Config = {
 };
 
 const PRESETS: ReadonlyMap<string, Config> = new Map(
-  [tiny, mcibiDeeplabv3Resnet50os8Cityscapes, mcibiDeeplabv3Resnet101os8Cityscapes].map((preset) => [preset.name, preset]),
+  [tiny, mcibiDeeplabv3Resnet50os8Cityscapes, mcibiDeeplabv3Resnet101os8Cityscapes].map((preset) => [
+    preset.name,
+    preset,
+  ]),
 );
 
 export const DEFAULT_PRESET = tiny.name;

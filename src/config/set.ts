@@ -22,7 +22,12 @@ export function setField(config: Config, path: string, value: string): void {
     const found = group[name];
     const isLast = depth === names.length - 1;
     if (isGroup(found)) {
-      if (isLast) throw new UserError(`--set ${path}: this is a group; set one of ${Object.keys(found).map((key) => `${path}.${key}`).join(", ")}`);
+      if (isLast)
+        throw new UserError(
+          `--set ${path}: this is a group; set one of ${Object.keys(found)
+            .map((key) => `${path}.${key}`)
+            .join(", ")}`,
+        );
       group = found;
     } else if (isLast) {
       group[name] = parseLike(found, value, path);
@@ -50,7 +55,10 @@ function parseLike(old: Field, text: string, path: string): Field {
   if (typeof old === "string") return text;
   if (typeof old === "number") return toNumber(text);
   if (typeof old === "boolean") return text === "true" || (text === "false" ? false : fail("true or false"));
-  return text.replace(/^\[(.*)\]$/, "$1").split(",").map(toNumber);
+  return text
+    .replace(/^\[(.*)\]$/, "$1")
+    .split(",")
+    .map(toNumber);
 }
 
 const isGroup = (value: Field | Group): value is Group => typeof value === "object" && !Array.isArray(value);

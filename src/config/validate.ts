@@ -51,7 +51,11 @@ const RULES: readonly Rule[] = [
   ["optim.warmup.iters", ...COUNT_OR_ZERO],
   ["optim.clipGradNorm", ...NOT_NEGATIVE],
   ["data.size", ...SIZE],
-  ["data.scaleRange", "two numbers low,high above 0", ([low, high, ...more]: number[]) => low > 0 && high >= low && more.length === 0],
+  [
+    "data.scaleRange",
+    "two numbers low,high above 0",
+    ([low, high, ...more]: number[]) => low > 0 && high >= low && more.length === 0,
+  ],
   ["data.crop", ...SIZE],
   ["data.oneCategoryMaxRatio", ...FRACTION],
   ["data.flip", ...FRACTION],
@@ -84,6 +88,8 @@ export function validateConfig(config: Config): void {
     );
   }
   if (config.eval.mode === "slide" && config.eval.stride.some((step, axis) => step > config.eval.crop[axis])) {
-    throw new UserError(`eval.stride ${config.eval.stride} exceeds eval.crop ${config.eval.crop}: pixels would be left out`);
+    throw new UserError(
+      `eval.stride ${config.eval.stride} exceeds eval.crop ${config.eval.crop}: pixels would be left out`,
+    );
   }
 }

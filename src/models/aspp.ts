@@ -16,10 +16,10 @@ export interface AsppOptions {
 }
 
 /**
- * Atrous spatial pyramid pooling (Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation"): parallel
+ * Atrous spatial pyramid pooling (Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation"):
  * branches of different dilation and one of the global mean, concatenated and fused by a 3x3 convolution.
- * [n, h, w, inChannels] -> [n, h, w, outChannels]. Training needs a batch of at least 2, since the global branch has one
- * value per image and channel.
+ * [n, h, w, inChannels] -> [n, h, w, outChannels]. Training needs a batch of at least 2, since the global branch has
+ * one value per image and channel.
  */
 export class Aspp extends Layer {
   readonly #branches: ModuleList<Sequential>;
@@ -29,7 +29,9 @@ export class Aspp extends Layer {
 
   constructor({ inChannels, outChannels, dilations, slope = 0, alignCorners = false }: AsppOptions) {
     super();
-    const branches = dilations.map((dilation) => convBnAct(inChannels, outChannels, dilation === 1 ? 1 : 3, { slope, dilation }));
+    const branches = dilations.map((dilation) =>
+      convBnAct(inChannels, outChannels, dilation === 1 ? 1 : 3, { slope, dilation }),
+    );
     const globalBranch = [
       new AdaptiveAvgPool2d(1),
       new Conv2d(inChannels, outChannels, 1, { bias: false }),
@@ -38,7 +40,10 @@ export class Aspp extends Layer {
     ];
     this.#branches = this.child("parallel_branches", new ModuleList(branches));
     this.#global = this.child("global_branch", new Sequential(...globalBranch));
-    this.#bottleneck = this.child("bottleneck", convBnAct(outChannels * (dilations.length + 1), outChannels, 3, { slope }));
+    this.#bottleneck = this.child(
+      "bottleneck",
+      convBnAct(outChannels * (dilations.length + 1), outChannels, 3, { slope }),
+    );
     this.#alignCorners = alignCorners;
   }
 

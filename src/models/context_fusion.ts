@@ -32,7 +32,10 @@ export class ContextFusion extends Module {
     if (!options.hasContext) return;
     const { featsChannels, outChannels, slope } = options;
     this.#attention = this.child("self_attention_ms", memoryAttention(options));
-    this.#bottleneck = this.child("bottleneck_ms", convBnAct(featsChannels + besideChannels, outChannels, 3, { slope }));
+    this.#bottleneck = this.child(
+      "bottleneck_ms",
+      convBnAct(featsChannels + besideChannels, outChannels, 3, { slope }),
+    );
   }
 
   /** feats and context [n, h, w, C], beside [n, h, w, besideChannels] -> [n, h, w, outChannels], or `beside` itself. */

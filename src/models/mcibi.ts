@@ -50,8 +50,13 @@ export interface McibiOutput {
   readonly auxiliary: Tensor | null;
 }
 
-/** Modules whose shapes depend on the number of classes: what to `reinitialize` when loading another dataset's weights. */
-export const CLASSIFIERS = ["decoder_stage1.4.", "decoder_stage2.4.", "auxiliary_decoder.4.", "memory_module.memory"] as const;
+/** What depends on the number of classes, and is to be reinitialised when loading weights of another dataset. */
+export const CLASSIFIERS = [
+  "decoder_stage1.4.",
+  "decoder_stage2.4.",
+  "auxiliary_decoder.4.",
+  "memory_module.memory",
+] as const;
 
 /**
  * MCIBI (Jin et al., "Mining Contextual Information Beyond Image for Semantic Segmentation", ICCV 2021) as the official
@@ -77,7 +82,8 @@ export class Mcibi extends Module {
     this.alignCorners = options.alignCorners;
     this.#backbone = this.child("backbone_net", new ResNet(options.backbone));
     const [, , third, last] = this.#backbone.channels;
-    this.#downsample = options.downsampleStride === 2 ? this.child("downsample_backbone", downsample(last, slope)) : null;
+    this.#downsample =
+      options.downsampleStride === 2 ? this.child("downsample_backbone", downsample(last, slope)) : null;
     const context = buildContext(options, last);
     this.#context = context && this.child("context_within_image_module", context);
     this.#bottleneck = this.child("bottleneck", convBnAct(last, featsChannels, 3, { slope }));
@@ -95,7 +101,8 @@ export class Mcibi extends Module {
     this.#decoder1 = memory && this.child("decoder_stage1", decoder(featsChannels, outChannels, 1, options.dropout));
     const width = memory || context ? outChannels : featsChannels;
     this.#decoder2 = this.child("decoder_stage2", decoder(width, outChannels, 1, options.dropout));
-    this.#auxiliary = auxiliary && this.child("auxiliary_decoder", decoder(third, auxiliary.channels, 3, auxiliary.dropout));
+    this.#auxiliary =
+      auxiliary && this.child("auxiliary_decoder", decoder(third, auxiliary.channels, 3, auxiliary.dropout));
   }
 
   /**
@@ -113,8 +120,7 @@ export class Mcibi extends Module {
         ? this.memory.forward(feats, stage1, context, watch)
         : this.#fusion.fuse(feats, context, feats, watch);
     const stage2 = watch("preds_stage2", this.#decoder2.forward(watch("memory_output", augmented)));
-    const auxiliary =
-      this.training && this.#auxiliary ? watch("preds_aux", this.#auxiliary.forward(outputs[2])) : null;
+    const auxiliary = this.training && this.#auxiliary ? watch("preds_aux", this.#auxiliary.forward(outputs[2])) : null;
     return { feats, stage1, stage2, auxiliary };
   }
 
@@ -134,7 +140,10 @@ export class Mcibi extends Module {
   }
 }
 
-function buildContext({ host, featsChannels, headSlope, alignCorners }: McibiOptions, inChannels: number): Layer | null {
+function buildContext(
+  { host, featsChannels, headSlope, alignCorners }: McibiOptions,
+  inChannels: number,
+): Layer | null {
   if (host.type === "fcn") return null;
   const common = { inChannels, outChannels: featsChannels, slope: headSlope, alignCorners };
   return host.type === "aspp" ? new Aspp({ ...common, ...host }) : new PyramidPooling({ ...common, ...host });

@@ -28,8 +28,8 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
 }
 
 /**
- * The feature memory M [K, F, C], what pixels draw from it, and the fusion with what they know themselves (spec sections
- * 1.3, 2 and 3.7). M is a buffer: it takes part in forward as a constant and changes by `update` alone.
+ * The feature memory M [K, F, C], what pixels draw from it, and the fusion with what they know themselves (spec
+ * sections 1.3, 2 and 3.7). M is a buffer: it takes part in forward as a constant and changes by `update` alone.
  */
 export class FeatureMemory extends ContextFusion {
   readonly #memory: Variable;
@@ -52,10 +52,18 @@ export class FeatureMemory extends ContextFusion {
     } else {
       const blocks = Array.from({ length: featsPerClass }, () => memoryAttention(options));
       this.#attentions = this.child("self_attentions", new ModuleList(blocks)).modules;
-      this.#fuseSlots = this.child("fuse_memory_conv", convBnAct(featsPerClass * featsChannels, featsChannels, 1, { slope }));
+      this.#fuseSlots = this.child(
+        "fuse_memory_conv",
+        convBnAct(featsPerClass * featsChannels, featsChannels, 1, { slope }),
+      );
     }
     this.#bottleneck = this.child("bottleneck", convBnAct(2 * featsChannels, outChannels, 3, { slope }));
-    const { hardAggregate = false, strategy = "cosine_similarity", unassigned = "keep", alignCorners = false } = options;
+    const {
+      hardAggregate = false,
+      strategy = "cosine_similarity",
+      unassigned = "keep",
+      alignCorners = false,
+    } = options;
     this.#isHard = hardAggregate;
     this.#rule = { strategy, unassigned, alignCorners };
   }
@@ -66,8 +74,8 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
-   * feats [n, h, w, C], logits [n, h, w, K] and the within-image context [n, h, w, C] -> [n, h, w, outChannels]. Watched:
-   * `selected_memory` and `attended_memory` (numbered by slot where there are several, then `fused_memory`).
+   * feats [n, h, w, C], logits [n, h, w, K] and the within-image context [n, h, w, C] -> [n, h, w, outChannels].
+   * Watched: `selected_memory`, `attended_memory` (numbered by slot where there are several, then `fused_memory`).
    */
   forward(feats: Tensor, logits: Tensor, context: Tensor | null, watch: Watch = unwatched): Tensor {
     const suffix = (slot: number): string => (this.#attentions.length === 1 ? "" : `_${slot}`);
@@ -83,7 +91,7 @@ export class FeatureMemory extends ContextFusion {
 
   /**
    * Moves M towards the features of a batch: feats [n, h, w, C] as `forward` got them, label i32 [n, H, W], momentum in
-   * [0, 1] for the new value. Writes a new tensor, so that the backward pass of this step still sees the M of its forward.
+   * [0, 1] for the new value. Writes a new tensor: the backward pass of this step still reads the M of its forward.
    */
   update(feats: Tensor, label: Tensor, { momentum, ignoreIndex }: { momentum: number; ignoreIndex: number }): void {
     const next = noGrad(() => updateMemory(this.memory, feats, label, { ...this.#rule, momentum, ignoreIndex }));

@@ -36,7 +36,10 @@ export class PyramidPooling extends Layer {
         ),
     );
     this.#branches = this.child("branches", new ModuleList(branches));
-    this.#bottleneck = this.child("bottleneck", convBnAct(inChannels + outChannels * poolScales.length, outChannels, 3, { slope }));
+    this.#bottleneck = this.child(
+      "bottleneck",
+      convBnAct(inChannels + outChannels * poolScales.length, outChannels, 3, { slope }),
+    );
     this.#alignCorners = alignCorners;
   }
 

@@ -40,7 +40,13 @@ export class SelfAttentionBlock extends Module {
   constructor(options: SelfAttentionOptions) {
     super();
     const { queryInChannels, keyInChannels, transformChannels, outChannels, slope = 0 } = options;
-    const { keyQueryConvs = 2, valueOutConvs = 1, keyQueryNorm = true, valueOutNorm = true, outProject = true } = options;
+    const {
+      keyQueryConvs = 2,
+      valueOutConvs = 1,
+      keyQueryNorm = true,
+      valueOutNorm = true,
+      outProject = true,
+    } = options;
     const keyQuery = { count: keyQueryConvs, norm: keyQueryNorm, slope };
     const valueOut = { count: valueOutConvs, norm: valueOutNorm, slope };
     this.#key = this.child("key_project", projection(keyInChannels, transformChannels, keyQuery));
@@ -71,10 +77,16 @@ function flatten(x: Tensor): Tensor {
 }
 
 /** A single convolution stands for itself, several are numbered: the names of the official state dicts. */
-function projection(inChannels: number, outChannels: number, options: { count: number; norm: boolean; slope: number }): Layer {
+function projection(
+  inChannels: number,
+  outChannels: number,
+  options: { count: number; norm: boolean; slope: number },
+): Layer {
   const layers = Array.from({ length: options.count }, (_, i) => {
     const from = i === 0 ? inChannels : outChannels;
-    return options.norm ? convBnAct(from, outChannels, 1, { slope: options.slope }) : new Conv2d(from, outChannels, 1, { bias: false });
+    return options.norm
+      ? convBnAct(from, outChannels, 1, { slope: options.slope })
+      : new Conv2d(from, outChannels, 1, { bias: false });
   });
   return layers.length === 1 ? layers[0] : new Sequential(...layers);
 }

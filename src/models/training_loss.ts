@@ -46,7 +46,12 @@ export interface TrainingLoss {
  * Everything of a training iteration between setting the learning rate and backward, in the official order: forward,
  * memory update from the same forward's representations, losses. The memory loss sees the updated memory.
  */
-export function trainingLoss(model: Mcibi, batch: TrainingBatch, options: LossOptions, watch: Watch = unwatched): TrainingLoss {
+export function trainingLoss(
+  model: Mcibi,
+  batch: TrainingBatch,
+  options: LossOptions,
+  watch: Watch = unwatched,
+): TrainingLoss {
   const output = model.forward(batch.image, watch);
   const { ignoreIndex } = options;
   model.memory?.update(output.feats.detach(), batch.label, { momentum: batch.memoryMomentum, ignoreIndex });

@@ -75,7 +75,11 @@ export class BatchNorm2d extends Layer {
   forward(x: Tensor): Tensor {
     const running = { mean: this.#mean.tensor, var: this.#var.tensor };
     const { training, updateRunning } = this;
-    const y = batchNorm(x, this.#weight.tensor, this.#bias.tensor, running, { ...this.#options, training, updateRunning });
+    const y = batchNorm(x, this.#weight.tensor, this.#bias.tensor, running, {
+      ...this.#options,
+      training,
+      updateRunning,
+    });
     if (training && updateRunning) this.#batches.value++;
     return y;
   }
@@ -103,7 +107,10 @@ export class LeakyReLU extends Layer {
 export class MaxPool2d extends Layer {
   readonly #options: { kernel: Pair; stride: Pair; padding: Pair };
 
-  constructor(kernel: number | Pair, { stride = kernel, padding = 0 }: { stride?: number | Pair; padding?: number | Pair } = {}) {
+  constructor(
+    kernel: number | Pair,
+    { stride = kernel, padding = 0 }: { stride?: number | Pair; padding?: number | Pair } = {},
+  ) {
     super();
     this.#options = { kernel: toPair(kernel), stride: toPair(stride), padding: toPair(padding) };
   }

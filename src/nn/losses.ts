@@ -15,8 +15,8 @@ export interface SegmentationLossOptions {
 }
 
 /**
- * weight · mean over the labelled pixels of -log softmax(z)[label], z being the logits [n, h, w, K] resized bilinearly to
- * the labels [n, H, W]. Without a labelled pixel the loss is 0, and so is its gradient.
+ * weight · mean over the labelled pixels of -log softmax(z)[label], z being the logits [n, h, w, K] resized bilinearly
+ * to the labels [n, H, W]. Without a labelled pixel the loss is 0, and so is its gradient.
  */
 export function segmentationLoss(logits: Tensor, label: Tensor, options: SegmentationLossOptions): Tensor {
   const { ignoreIndex, alignCorners, weight = 1 } = options;
@@ -29,7 +29,11 @@ export function segmentationLoss(logits: Tensor, label: Tensor, options: Segment
  * weight · mean over memory slots of -log softmax(z)[class], z being the logits [K·F, K] of the rows of `memory`
  * [K, F, C]. With `maskEmpty` rows that are all zero, those of classes never seen, do not count.
  */
-export function prototypeLoss(logits: Tensor, memory: Tensor, { weight, maskEmpty }: { weight: number; maskEmpty: boolean }): Tensor {
+export function prototypeLoss(
+  logits: Tensor,
+  memory: Tensor,
+  { weight, maskEmpty }: { weight: number; maskEmpty: boolean },
+): Tensor {
   const [classes, slots] = memory.shape;
   const labels = Int32Array.from({ length: classes * slots }, (_, i) => Math.floor(i / slots));
   const target = Tensor.from(logits.gpu, labels, [labels.length]);

@@ -122,7 +122,8 @@ export abstract class Module {
 
   /** Releases the GPU memory of parameters and buffers. */
   dispose(): void {
-    for (const variable of this.#variables().values()) variable.dispose();
+    for (const entry of this.#own.values()) if (entry instanceof Variable) entry.dispose();
+    for (const module of this.#children.values()) module.dispose();
   }
 }
 

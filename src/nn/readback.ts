@@ -7,7 +7,7 @@ const MAX_BATCH_BYTES = 32 << 20;
 /** Values of f32 tensors, in order. */
 export async function readTensors(tensors: readonly Tensor[]): Promise<Float32Array[]> {
   const values: Float32Array[] = [];
-  for (let first = 0; first < tensors.length; ) {
+  for (let first = 0; first < tensors.length;) {
     let size = tensors[first].size;
     let end = first + 1;
     while (end < tensors.length && (size + tensors[end].size) * 4 <= MAX_BATCH_BYTES) size += tensors[end++].size;

@@ -21,7 +21,7 @@ export type StateEntries = ReadonlyMap<string, Variable | Counter>;
 export interface LoadOptions {
   /** Missing and unexpected names are errors. Default true. Wrong shapes always are. */
   readonly strict?: boolean;
-  /** Names starting with one of these keep their present values, whatever the dict holds: classifiers of another dataset. */
+  /** Names starting with one of these keep their present values, as classifiers of another dataset have to. */
   readonly reinitialize?: readonly string[];
 }
 
@@ -44,7 +44,9 @@ export async function readState(entries: StateEntries): Promise<Map<string, Stat
   const dict = new Map<string, StateTensor>();
   for (const [name, entry] of entries) {
     const isVariable = entry instanceof Variable;
-    const data = isVariable ? toTorch(read.get(entry)!, entry.shape, entry.layout) : BigInt64Array.of(BigInt(entry.value));
+    const data = isVariable
+      ? toTorch(read.get(entry)!, entry.shape, entry.layout)
+      : BigInt64Array.of(BigInt(entry.value));
     dict.set(name, { shape: shapeOf(entry), data });
   }
   return dict;

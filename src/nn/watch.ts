@@ -22,7 +22,7 @@ const onGradientOp: Op<readonly [Tensor], { readonly listener: (grad: Tensor) =>
   samples: [],
 };
 
-/** The same value; `listener` gets the complete gradient of what is computed from the result. Keep it to hold on to it. */
+/** The same value; `listener` gets the complete gradient of what is computed from it. It lives as long as the step. */
 export function onGradient(x: Tensor, listener: (grad: Tensor) => void): Tensor {
   return apply(onGradientOp, [x], { listener });
 }

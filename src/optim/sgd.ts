@@ -12,8 +12,8 @@ export interface SgdOptions {
 }
 
 /**
- * Stochastic gradient descent with PyTorch's rule: d = g + weightDecay·p; v = momentum·v + (1 - dampening)·d, at the first
- * step v = d; p -= lr·v (nesterov: lr·(d + momentum·v)). Parameters without a gradient stay as they are.
+ * Stochastic gradient descent with PyTorch's rule: d = g + weightDecay·p; v = momentum·v + (1 - dampening)·d, but v = d
+ * at the first step; p -= lr·v (nesterov: lr·(d + momentum·v)). Parameters without a gradient stay as they are.
  */
 export class Sgd {
   readonly #parameters: ReadonlyMap<string, Tensor>;

@@ -1,0 +1,215 @@
+/**
+ * From the official configuration files (as JSON) to ours. What a configuration asks for and this project does not have
+ * is refused by name, never ignored.
+ */
+import { UserError } from "../errors.ts";
+import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
+import type { ResNetOptions } from "../models/resnet.ts";
+import type { LossOptions } from "../models/training_loss.ts";
+import { coupledMomentum } from "../optim/schedule.ts";
+import type { PolyOptions, Warmup } from "../optim/schedule.ts";
+import type { SgdOptions } from "../optim/sgd.ts";
+
+export interface OfficialLoss {
+  readonly type: string;
+  readonly scale_factor?: number;
+  readonly ignore_index?: number;
+  readonly reduction?: string;
+}
+
+export interface OfficialConfig {
+  readonly type: string;
+  readonly num_classes: number;
+  readonly align_corners: boolean;
+  readonly act_cfg: { readonly type: string; readonly negative_slope?: number };
+  readonly backbone: {
+    readonly type: string;
+    readonly outstride: number;
+    readonly use_conv3x3_stem: boolean;
+    readonly selected_indices: readonly number[];
+    readonly base_channels: number;
+    readonly stem_channels: number;
+    readonly contract_dilation: boolean;
+    readonly use_avg_for_downsample: boolean;
+    readonly block: string;
+    readonly blocks_per_stage: readonly number[];
+  };
+  readonly head: {
+    readonly downsample_backbone: { readonly stride: number };
+    readonly context_within_image: {
+      readonly is_on: boolean;
+      readonly type: string;
+      readonly cfg: { readonly dilations?: readonly number[]; readonly pool_scales?: readonly number[] };
+    };
+    readonly use_hard_aggregate: boolean;
+    readonly feats_channels: number;
+    readonly transform_channels: number;
+    readonly out_channels: number;
+    readonly num_feats_per_cls: number;
+    readonly use_loss: boolean;
+    readonly loss_cfg: OfficialLoss;
+    readonly update_cfg: {
+      readonly strategy: "cosine_similarity" | "mean";
+      readonly ignore_index: number;
+      readonly momentum_cfg: {
+        readonly base_momentum: number;
+        readonly base_lr: number;
+        readonly adjust_by_learning_rate: boolean;
+      };
+    };
+    readonly dropout: number;
+  };
+  readonly auxiliary: { readonly out_channels: number; readonly dropout: number; readonly num_convs?: number } | null;
+  readonly losses: Readonly<Record<string, OfficialLoss>>;
+  readonly scheduler: {
+    readonly type: string;
+    readonly max_epochs: number;
+    readonly power: number;
+    readonly min_lr?: number;
+    readonly warmup_cfg?: Warmup | null;
+    readonly optimizer: {
+      readonly type: string;
+      readonly lr: number;
+      readonly momentum?: number;
+      readonly weight_decay?: number;
+      readonly nesterov?: boolean;
+      readonly params_rules?: object;
+    };
+  };
+}
+
+/** Everything that a training iteration of the official code depends on. */
+export interface OfficialModel {
+  readonly model: McibiOptions;
+  readonly losses: LossOptions;
+  readonly optimizer: SgdOptions;
+  readonly epochs: number;
+  schedule(maxIters: number): PolyOptions;
+  memoryMomentum(learningRate: number): number;
+}
+
+/** @throws UserError naming the option that is not supported */
+export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
+  const { head, scheduler } = config;
+  const { optimizer } = scheduler;
+  need("type", config.type, ["MCIBI"]);
+  need("scheduler.type", scheduler.type, ["PolyScheduler"]);
+  need("scheduler.optimizer.type", optimizer.type, ["SGD"]);
+  need("scheduler.optimizer.params_rules", Object.keys(optimizer.params_rules ?? {}).length, [0]);
+  need("head.update_cfg.ignore_index", head.update_cfg.ignore_index, [ignoreIndexOf(config)]);
+  const { base_momentum: momentum, base_lr: baseLr, adjust_by_learning_rate: follows } = head.update_cfg.momentum_cfg;
+  return {
+    model: officialModelOptions(config),
+    losses: officialLossOptions(config),
+    optimizer: {
+      momentum: optimizer.momentum ?? 0,
+      weightDecay: optimizer.weight_decay ?? 0,
+      nesterov: optimizer.nesterov ?? false,
+    },
+    epochs: scheduler.max_epochs,
+    schedule: (maxIters) => ({
+      baseLr: optimizer.lr,
+      power: scheduler.power,
+      maxIters,
+      minLr: scheduler.min_lr,
+      warmup: scheduler.warmup_cfg ?? undefined,
+    }),
+    memoryMomentum: (lr) => (follows ? coupledMomentum(lr, { momentum, baseLr }) : momentum),
+  };
+}
+
+function officialModelOptions({ head, backbone, ...config }: OfficialConfig): McibiOptions {
+  need("head.downsample_backbone.stride", head.downsample_backbone.stride, [1, 2]);
+  need("auxiliary.num_convs", config.auxiliary?.num_convs ?? 1, [1]);
+  need("auxiliary (several heads)", Array.isArray(config.auxiliary), [false]);
+  return {
+    numClasses: config.num_classes,
+    backbone: resnetOptions(backbone),
+    downsampleStride: head.downsample_backbone.stride as 1 | 2,
+    host: hostOptions(head.context_within_image),
+    featsChannels: head.feats_channels,
+    transformChannels: head.transform_channels,
+    outChannels: head.out_channels,
+    memory: {
+      featsPerClass: head.num_feats_per_cls,
+      hardAggregate: head.use_hard_aggregate,
+      strategy: head.update_cfg.strategy,
+      unassigned: "decay",
+    },
+    auxiliary: config.auxiliary && { channels: config.auxiliary.out_channels, dropout: config.auxiliary.dropout },
+    dropout: head.dropout,
+    headSlope: slopeOf(config.act_cfg),
+    alignCorners: config.align_corners,
+  };
+}
+
+function resnetOptions(backbone: OfficialConfig["backbone"]): ResNetOptions {
+  need("backbone.type", backbone.type, ["ResNet"]);
+  need("backbone.block", backbone.block, ["BasicBlock", "Bottleneck"]);
+  need("backbone.outstride", backbone.outstride, [8, 16, 32]);
+  need("backbone.selected_indices", backbone.selected_indices.join(), ["0,1,2,3"]);
+  need("backbone.blocks_per_stage (stages)", backbone.blocks_per_stage.length, [4]);
+  return {
+    block: backbone.block === "BasicBlock" ? "basic" : "bottleneck",
+    blocks: backbone.blocks_per_stage as unknown as ResNetOptions["blocks"],
+    baseChannels: backbone.base_channels,
+    stemChannels: backbone.stem_channels,
+    deepStem: backbone.use_conv3x3_stem,
+    outputStride: backbone.outstride as ResNetOptions["outputStride"],
+    contractedDilation: backbone.contract_dilation,
+    avgDownsample: backbone.use_avg_for_downsample,
+  };
+}
+
+function hostOptions({ is_on: isOn, type, cfg }: OfficialConfig["head"]["context_within_image"]): HostOptions {
+  if (!isOn) return { type: "fcn" };
+  need("head.context_within_image.type", type, ["aspp", "ppm"]);
+  if (type === "aspp") return { type, dilations: cfg.dilations ?? [1, 12, 24, 36] };
+  return { type: "ppm", poolScales: cfg.pool_scales ?? [1, 2, 3, 6] };
+}
+
+function officialLossOptions(config: OfficialConfig): LossOptions {
+  const { losses, head } = config;
+  for (const [name, loss] of Object.entries({ ...losses, "head.loss_cfg": head.loss_cfg })) checkLoss(name, loss);
+  need(
+    "losses (all ignore_index alike)",
+    new Set(Object.values(losses).map((loss) => loss.ignore_index ?? -100)).size,
+    [1],
+  );
+  const weight = (loss: OfficialLoss | undefined): number => (loss ? (loss.scale_factor ?? 1) : 0);
+  return {
+    stage1: weight(losses.loss_cls_stage1),
+    stage2: weight(losses.loss_cls_stage2),
+    aux: weight(losses.loss_aux),
+    memory: {
+      weight: head.use_loss ? weight(head.loss_cfg) : 0,
+      startEpoch: 2,
+      maskEmptySlots: false,
+      updateRunningStats: true,
+    },
+    ignoreIndex: ignoreIndexOf(config),
+  };
+}
+
+function checkLoss(name: string, loss: OfficialLoss): void {
+  need(`${name}.type`, loss.type, ["CrossEntropyLoss"]);
+  need(`${name}.reduction`, loss.reduction ?? "mean", ["mean"]);
+  const supported = ["type", "scale_factor", "ignore_index", "reduction"];
+  const others = Object.entries(loss).filter(([option, value]) => value !== null && !supported.includes(option));
+  need(`${name} (options besides ${supported.join(", ")})`, others.map(([option]) => option).join(), [""]);
+}
+
+function ignoreIndexOf({ losses }: OfficialConfig): number {
+  return losses.loss_cls_stage2?.ignore_index ?? -100;
+}
+
+function slopeOf({ type, negative_slope: slope = 0.01 }: OfficialConfig["act_cfg"]): number {
+  need("act_cfg.type", type, ["ReLU", "LeakyReLU"]);
+  return type === "ReLU" ? 0 : slope;
+}
+
+function need<T>(path: string, found: T, supported: readonly T[]): void {
+  if (supported.includes(found)) return;
+  const choices = supported.map((choice) => JSON.stringify(choice)).join(", ");
+  throw new UserError(`official configuration: ${path} is ${JSON.stringify(found)}, supported are ${choices}`);
+}

@@ -1,0 +1,120 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { lossOptions, modelOptions, scheduleAt } from "../../src/config/model.ts";
+import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
+import { setField, setFieldFromOption } from "../../src/config/set.ts";
+import { validateConfig } from "../../src/config/validate.ts";
+import { UserError } from "../../src/errors.ts";
+
+function assertUserError(run: () => void, ...parts: readonly RegExp[]): void {
+  assert.throws(run, (error: Error) => {
+    assert.instance(error, UserError);
+    for (const part of parts) assert.match(error.message, part);
+    return true;
+  });
+}
+
+for (const name of PRESET_NAMES) {
+  test(`preset ${name} is valid and bears its own name`, () => {
+    const config = preset(name);
+    assert.is(config.name, name);
+    validateConfig(config);
+  });
+}
+
+test("a preset is a copy", () => {
+  preset().optim.lr = 7;
+  assert.is.not(preset().optim.lr, 7);
+});
+
+test("an unknown preset names the known ones", () => assertUserError(() => preset("huge"), /"huge"/, /tiny/));
+
+test("setField takes numbers, booleans, text and lists", () => {
+  const config = preset();
+  setField(config, "optim.lr", "0.5");
+  setField(config, "memory.enabled", "false");
+  setField(config, "data.root", "/data/with=sign");
+  setField(config, "data.crop", "[96, 160]");
+  setFieldFromOption(config, "model.dilations=1,2,3");
+  setFieldFromOption(config, "data.root=a=b");
+  assert.is(config.optim.lr, 0.5);
+  assert.is(config.memory.enabled, false);
+  assert.is(config.data.root, "a=b");
+  assert.equal(config.data.crop, [96, 160]);
+  assert.equal(config.model.dilations, [1, 2, 3]);
+});
+
+test("setField names the path, what was found and what exists", () => {
+  const config = preset();
+  assertUserError(() => setField(config, "optim.rate", "1"), /optim\.rate/, /no field "rate"/, /momentum/);
+  assertUserError(() => setField(config, "optimizer.lr", "1"), /the configuration has no field "optimizer"/, /optim,/);
+  assertUserError(() => setField(config, "optim", "1"), /group/, /optim\.lr/);
+  assertUserError(() => setField(config, "optim.lr.x", "1"), /optim\.lr is a single value/);
+  assertUserError(() => setField(config, "optim.lr", "fast"), /"fast"/, /number/);
+  assertUserError(() => setField(config, "optim.lr", ""), /number/);
+  assertUserError(() => setField(config, "optim.lr", "NaN"), /number/);
+  assertUserError(() => setField(config, "memory.enabled", "yes"), /true or false/);
+  assertUserError(() => setField(config, "data.crop", "64,wide"), /list of numbers/, /128,128/);
+  assertUserError(() => setField(config, "__proto__.x", "1"), /no field "__proto__"/);
+  assertUserError(() => setFieldFromOption(config, "optim.lr"), /path\.to\.field=value/);
+  assert.equal(config, preset());
+});
+
+test("validateConfig names the field and its range", () => {
+  const changes: readonly (readonly [string, string, RegExp])[] = [
+    ["model.host", "unet", /model\.host is unet, expected fcn, ppm, aspp/],
+    ["model.backbone.depth", "20", /expected 18, 34, 50, 101/],
+    ["model.backbone.stemChannels", "15", /even/],
+    ["data.crop", "64", /data\.crop is 64, expected two whole numbers/],
+    ["data.scaleRange", "2,1", /low,high/],
+    ["train.epochs", "0", /train\.epochs is 0/],
+    ["train.seed", "-1", /train\.seed/],
+    ["train.batchSize", "1", /at least 2/],
+    ["memory.momentum", "1.8", /from 0 to 1/],
+  ];
+  for (const [path, value, message] of changes) {
+    const config = preset();
+    setField(config, path, value);
+    assertUserError(() => validateConfig(config), message);
+  }
+  const config = preset();
+  setField(config, "eval.mode", "slide");
+  setField(config, "eval.stride", "999,10");
+  assertUserError(() => validateConfig(config), /eval\.stride 999,10 exceeds eval\.crop/);
+});
+
+test("every validated path exists in every preset, and is what the message calls it", () => {
+  const config = preset();
+  setField(config, "eval.average", "sum");
+  assertUserError(() => validateConfig(config), /^eval\.average is sum, expected logits, probs$/);
+});
+
+test("switching the memory off leaves the host; weight 0 leaves out the auxiliary head", () => {
+  const config = preset();
+  setField(config, "memory.enabled", "false");
+  setField(config, "losses.aux", "0");
+  const options = modelOptions(config, 7);
+  assert.is(options.memory, null);
+  assert.is(options.auxiliary, null);
+  assert.is(options.numClasses, 7);
+  assert.is(lossOptions(config, 255).ignoreIndex, 255);
+});
+
+test("schedules of the official Cityscapes preset (spec section 12)", () => {
+  const config = preset("mcibi_deeplabv3_resnet50os8_cityscapes");
+  const maxIters = 95480;
+  const expected = [
+    [0, 1],
+    [1000, 0.990663],
+    [47740, 0.540528],
+    [95479, 0.010033],
+  ];
+  for (const [t, momentum] of expected) {
+    assert.ok(Math.abs(scheduleAt(config, t, maxIters).memoryMomentum - momentum) < 5e-7, `momentum at ${t}`);
+    const coupled = { ...config, memory: { ...config.memory, coupleToLr: true } };
+    assert.ok(Math.abs(scheduleAt(coupled, t, maxIters).memoryMomentum - momentum) < 5e-7, `coupled momentum at ${t}`);
+  }
+  assert.is(scheduleAt(config, 0, maxIters).lr, 0.01);
+});
+
+test.run();
