@@ -1,5 +1,5 @@
 import { Tensor } from "../tensor/tensor.ts";
-import { normalizeAxis, sameShape, sizeOf } from "../tensor/shape.ts";
+import { normalizeAxis, sameShape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
 import { insert, window } from "./window.ts";
@@ -48,12 +48,12 @@ const concatOp = defineOp<readonly Tensor[], ConcatOptions>({
 /** The tensors one after the other along `dim`; their other axes and types must be equal. */
 export function concat(tensors: readonly Tensor[], dim: number): Tensor {
   if (tensors.length === 0) throw new Error("torch.cat(): expected a non-empty list of Tensors");
-  const [first] = tensors;
-  if (first.shape.length === 0) throw new Error("zero-dimensional tensor (at position 0) cannot be concatenated");
-  const axis = normalizeAxis(dim, first.shape.length);
-  // As in PyTorch, a tensor of shape [0] goes with anything.
-  const filled = tensors.filter((x) => x.shape.length !== 1 || sizeOf(x.shape) > 0);
-  const used = filled.length > 0 ? filled : [first];
+  const scalar = tensors.findIndex((x) => x.shape.length === 0);
+  if (scalar >= 0) throw new Error(`zero-dimensional tensor (at position ${scalar}) cannot be concatenated`);
+  // As in PyTorch, a tensor of shape [0] goes with tensors of any rank, and adds nothing.
+  const rank = Math.max(...tensors.map((x) => x.shape.length));
+  const used = tensors.filter((x) => x.shape.length === rank || !sameShape(x.shape, [0]));
+  const axis = normalizeAxis(dim, rank);
   used.forEach((x, i) => {
     if (x.dtype !== used[0].dtype) throw new Error(`concat: tensor ${i} is ${x.dtype}, the first is ${used[0].dtype}`);
     if (x.shape.length !== used[0].shape.length) {

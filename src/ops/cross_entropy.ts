@@ -6,6 +6,9 @@ import { apply, defineOp } from "./define.ts";
 import type { Context } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
+import { add, mul, scale } from "./elementwise.ts";
+import { mean, sum } from "./reduce.ts";
+import { logSoftmax } from "./softmax.ts";
 
 export type Reduction = "mean" | "sum" | "none";
 
@@ -116,11 +119,17 @@ const nllOp = lossOp("nll_loss", true);
 /**
  * -log softmax(logits)[target] over the last axis: logits [..., K], target i32 [...]. The result has the shape of the
  * target for reduction "none", otherwise it is a scalar. Targets outside [0, K) count as ignored.
+ *
+ * A target f32 [..., K] holds probabilities instead: -sum(target * log softmax(logits)), with gradients for both. Nothing
+ * is ignored then, and the mean divides by the number of rows.
  */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const { labelSmoothing = 0 } = options;
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new Error(`label_smoothing must be between 0.0 and 1.0. Got: ${labelSmoothing}`);
+  }
+  if (target.dtype === "f32" && sameShape(target.shape, logits.shape) && logits.shape.length > 0) {
+    return softTargetLoss(logits, target, options);
   }
   check(logits.shape, target, options);
   return apply(crossEntropyOp, [logits, target, options.weight ?? null], settings(options, labelSmoothing));
@@ -130,6 +139,18 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
 export function nllLoss(logProbs: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   check(logProbs.shape, target, options);
   return apply(nllOp, [logProbs, target, options.weight ?? null], settings(options, 0));
+}
+
+function softTargetLoss(logits: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
+  const { weight, labelSmoothing = 0, reduction = "mean" } = options;
+  const classes = logits.shape.at(-1)!;
+  checkWeight(weight, classes);
+  const even = labelSmoothing === 0 ? null : Tensor.from(logits.gpu, [labelSmoothing / classes], []);
+  const smooth = even ? add(scale(target, 1 - labelSmoothing), even) : target;
+  const product = mul(logSoftmax(logits), smooth);
+  const losses = scale(sum(weight ? mul(product, weight) : product, [-1]), -1);
+  if (reduction === "none") return losses;
+  return reduction === "sum" ? sum(losses) : mean(losses);
 }
 
 function settings(options: NllOptions, labelSmoothing: number): Settings {
@@ -147,10 +168,13 @@ function check(shape: Shape, target: Tensor, { weight, ignoreIndex = 0 }: NllOpt
   }
   if (target.dtype !== "i32") throw new Error(`expected targets of type i32, got ${target.dtype}`);
   if (!Number.isInteger(ignoreIndex)) throw new Error(`ignoreIndex must be an integer, got ${ignoreIndex}`);
-  if (weight && !sameShape(weight.shape, [classes])) {
-    throw new Error(
-      `weight tensor should be defined either for all ${classes} classes or no classes ` +
-        `but got weight tensor of shape: ${showShape(weight.shape)}`,
-    );
-  }
+  checkWeight(weight, classes);
+}
+
+function checkWeight(weight: Tensor | null | undefined, classes: number): void {
+  if (!weight || sameShape(weight.shape, [classes])) return;
+  throw new Error(
+    `weight tensor should be defined either for all ${classes} classes or no classes ` +
+      `but got weight tensor of shape: ${showShape(weight.shape)}`,
+  );
 }
