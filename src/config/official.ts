@@ -120,6 +120,7 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
 
 function officialModelOptions({ head, backbone, ...config }: OfficialConfig): McibiOptions {
   need("head.downsample_backbone.stride", head.downsample_backbone.stride, [1, 2]);
+  if (head.use_loss) need("head.out_channels", head.out_channels, [head.feats_channels]);
   need("auxiliary.num_convs", config.auxiliary?.num_convs ?? 1, [1]);
   need("auxiliary (several heads)", Array.isArray(config.auxiliary), [false]);
   return {

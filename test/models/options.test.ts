@@ -1,0 +1,175 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { noGrad } from "../../src/autograd/tape.ts";
+import type { Config } from "../../src/config/config.ts";
+import { buildModel, lossOptions, modelOptions } from "../../src/config/model.ts";
+import { preset } from "../../src/config/presets.ts";
+import { Mcibi } from "../../src/models/mcibi.ts";
+import type { McibiOptions } from "../../src/models/mcibi.ts";
+import { trainingLoss } from "../../src/models/training_loss.ts";
+import { RandomState } from "../../src/nn/random_state.ts";
+import { backward } from "../../src/ops/define.ts";
+import type { Gpu } from "../../src/runtime/gpu.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import { testGpu } from "../support/gpu.ts";
+import { seededRandom } from "../support/random.ts";
+
+const CLASSES = 3;
+const IGNORE = 255;
+
+/** One runtime for the file: its cases share most pipelines, and compiling is what takes time. */
+let opened: Promise<Gpu> | null = null;
+const sharedGpu = (): Promise<Gpu> => (opened ??= testGpu());
+
+function slim(): Config {
+  const config = preset();
+  config.model.backbone = { ...config.model.backbone, baseChannels: 2, stemChannels: 2 };
+  Object.assign(config.model, { featsChannels: 4, transformChannels: 2, auxChannels: 3 });
+  return config;
+}
+
+function batchOf(gpu: Gpu, ignored: (pixel: number) => boolean) {
+  const random = seededRandom(3);
+  const [n, h, w] = [2, 33, 40];
+  const image = Tensor.from(
+    gpu,
+    Float32Array.from({ length: n * h * w * 3 }, () => 2 * random() - 1),
+    [n, h, w, 3],
+  );
+  const labels = Int32Array.from({ length: n * h * w }, (_, i) =>
+    ignored(i) ? IGNORE : Math.floor(random() * CLASSES),
+  );
+  return { image, label: Tensor.from(gpu, labels, [n, h, w]), epoch: 2, memoryMomentum: 0.9 };
+}
+
+const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>> = {
+  aspp: (o) => o,
+  "ppm, output stride 16, hard aggregation": (o) => ({
+    ...o,
+    host: { type: "ppm", poolScales: [1, 2] },
+    backbone: { ...o.backbone, outputStride: 16 },
+    memory: { hardAggregate: true },
+  }),
+  "fcn, two slots, output stride 32, 7x7 stem": (o) => ({
+    ...o,
+    host: { type: "fcn" },
+    backbone: { ...o.backbone, outputStride: 32, deepStem: false },
+    memory: { featsPerClass: 2 },
+  }),
+  "bottleneck blocks, averaging shortcuts, plain dilation, downsampled": (o) => ({
+    ...o,
+    downsampleStride: 2,
+    backbone: {
+      ...o.backbone,
+      block: "bottleneck",
+      blocks: [1, 1, 1, 2],
+      avgDownsample: true,
+      contractedDilation: false,
+    },
+  }),
+  "fcn, LeakyReLU, aligned corners": (o) => ({
+    ...o,
+    headSlope: 0.01,
+    alignCorners: true,
+    host: { type: "fcn" },
+  }),
+  "aspp without memory": (o) => ({ ...o, memory: null }),
+  "fcn without memory": (o) => ({ ...o, memory: null, host: { type: "fcn" } }),
+  "without auxiliary head": (o) => ({ ...o, auxiliary: null }),
+};
+
+for (const [name, change] of Object.entries(VARIANTS)) {
+  test(`${name}: a training step reaches every parameter with finite numbers`, async () => {
+    const gpu = await sharedGpu();
+    using _ = gpu.arena();
+    const options = change(modelOptions(slim(), CLASSES));
+    const model = new Mcibi(options, new RandomState(1)).initialize(gpu, 1);
+    const batch = batchOf(gpu, (pixel) => pixel % 7 === 0);
+    const { terms, total } = trainingLoss(model, batch, lossOptions(slim(), IGNORE));
+    const expected = ["loss_aux", "loss_cls_stage1", "loss_cls_stage2", "loss_memory"].filter((term) => {
+      if (term === "loss_aux") return options.auxiliary !== null;
+      return term === "loss_cls_stage2" || options.memory !== null;
+    });
+    assert.equal([...terms.keys()], expected);
+    total.keep();
+    backward(total);
+    const loss = await total.item();
+    assert.ok(loss > 0 && loss < 20, `total loss ${loss}`);
+    for (const [parameter, { grad }] of model.namedParameters()) {
+      assert.ok(grad, `${parameter} has no gradient`);
+      assert.ok((await grad.data()).every(Number.isFinite), `gradient of ${parameter}`);
+    }
+    const { stage2 } = noGrad(() => model.eval().forward(batch.image));
+    const stride = options.backbone.outputStride * (options.downsampleStride ?? 1);
+    assert.equal(stage2.shape, [2, Math.ceil(33 / stride), Math.ceil(40 / stride), CLASSES]);
+    assert.ok((await stage2.data()).every(Number.isFinite));
+    model.dispose();
+  });
+}
+
+test("a batch without labels: loss 0, zero gradients, memory as it was", async () => {
+  const gpu = await sharedGpu();
+  using _ = gpu.arena();
+  const config = slim();
+  const model = buildModel(config, CLASSES, new RandomState(1)).initialize(gpu, 1);
+  trainingLoss(
+    model,
+    batchOf(gpu, () => false),
+    lossOptions(config, IGNORE),
+  );
+  const before = await model.memory!.memory.data();
+  assert.ok(before.some((value) => value !== 0));
+  const batch = { ...batchOf(gpu, () => true), epoch: 1 };
+  const { total } = trainingLoss(model, batch, lossOptions(config, IGNORE));
+  total.keep();
+  backward(total);
+  assert.is(await total.item(), 0);
+  for (const [name, { grad }] of model.namedParameters()) {
+    assert.ok(
+      (await grad!.data()).every((value) => value === 0),
+      name,
+    );
+  }
+  assert.equal(await model.memory!.memory.data(), before);
+  model.dispose();
+});
+
+test("the memory loss starts at its epoch, and leaves running statistics alone when told so", async () => {
+  const gpu = await sharedGpu();
+  using _ = gpu.arena();
+  const config = slim();
+  const counted = async (epoch: number, updateRunningStats: boolean) => {
+    const model = buildModel(config, CLASSES, new RandomState(1)).initialize(gpu, 1);
+    const options = lossOptions(config, IGNORE);
+    const losses = { ...options, memory: { ...options.memory, startEpoch: 3, updateRunningStats } };
+    const { terms } = trainingLoss(model, { ...batchOf(gpu, () => false), epoch }, losses);
+    const state = await model.stateDict();
+    model.dispose();
+    return [terms.has("loss_memory"), Number(state.get("decoder_stage2.1.num_batches_tracked")!.data[0])];
+  };
+  assert.equal(await counted(2, true), [false, 1]);
+  assert.equal(await counted(3, true), [true, 2]);
+  assert.equal(await counted(3, false), [true, 1]);
+});
+
+test("the same seed gives the same loss and gradients, bit by bit, dropout included", async () => {
+  const gpu = await sharedGpu();
+  using _ = gpu.arena();
+  const run = async () => {
+    const model = buildModel(slim(), CLASSES, new RandomState(4)).initialize(gpu, 4);
+    const { total } = trainingLoss(
+      model,
+      batchOf(gpu, (pixel) => pixel % 5 === 0),
+      lossOptions(slim(), IGNORE),
+    );
+    total.keep();
+    backward(total);
+    const grads = await Promise.all(model.parameters().map(({ grad }) => grad!.data()));
+    const loss = await total.data();
+    model.dispose();
+    return [loss, ...grads];
+  };
+  assert.equal(await run(), await run());
+});
+
+test.run();
