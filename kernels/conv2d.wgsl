@@ -42,8 +42,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-var<workgroup> x_tile: array<array<f32, TILE>, DEPTH>;
-var<workgroup> w_tile: array<array<f32, TILE>, DEPTH>;
+var<workgroup> x_tile: array<f32, TILE * DEPTH>;
+var<workgroup> w_tile: array<f32, TILE * DEPTH>;
 
 // Image row of the output pixel, and the input position that its tap (0, 0) reads.
 struct Origin {
@@ -93,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       if (inside) {
         value = x[((o.image * params.h + u32(sy)) * params.w + u32(sx)) * IN + group.z * GROUP_IN + k % GROUP_IN];
       }
-      x_tile[slot][pixel_row] = value;
+      x_tile[slot * TILE + pixel_row] = value;
 
       let d = local / TILE + 4u * i;
       let c = col0 + local % TILE;
@@ -101,15 +101,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       if (inner + d < inner_length && c < GROUP_OUT) {
         value = w[(inner + d) * OUT + group.z * GROUP_OUT + c];
       }
-      w_tile[d][local % TILE] = value;
+      w_tile[d * TILE + local % TILE] = value;
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let wv = vec4f(w_tile[d][col], w_tile[d][col + 1u], w_tile[d][col + 2u], w_tile[d][col + 3u]);
-      c0 = fma(vec4f(x_tile[d][row]), wv, c0);
-      c1 = fma(vec4f(x_tile[d][row + 1u]), wv, c1);
-      c2 = fma(vec4f(x_tile[d][row + 2u]), wv, c2);
-      c3 = fma(vec4f(x_tile[d][row + 3u]), wv, c3);
+      let wv = vec4f(w_tile[d * TILE + col], w_tile[d * TILE + col + 1u], w_tile[d * TILE + col + 2u], w_tile[d * TILE + col + 3u]);
+      c0 = fma(vec4f(x_tile[d * TILE + row]), wv, c0);
+      c1 = fma(vec4f(x_tile[d * TILE + row + 1u]), wv, c1);
+      c2 = fma(vec4f(x_tile[d * TILE + row + 2u]), wv, c2);
+      c3 = fma(vec4f(x_tile[d * TILE + row + 3u]), wv, c3);
     }
     workgroupBarrier();
   }

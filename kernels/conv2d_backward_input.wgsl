@@ -43,8 +43,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-var<workgroup> dy_tile: array<array<f32, TILE>, DEPTH>;
-var<workgroup> w_tile: array<array<f32, TILE>, DEPTH>;
+var<workgroup> dy_tile: array<f32, TILE * DEPTH>;
+var<workgroup> w_tile: array<f32, TILE * DEPTH>;
 
 // A pixel of this phase: image, position, and whether it lies inside the image.
 struct Pixel {
@@ -101,22 +101,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
           if (inside) {
             value = dy[((p.image * params.oh + u32(oy)) * params.ow + u32(ox)) * OUT + g * GROUP_OUT + inner + slot];
           }
-          dy_tile[slot][local / DEPTH + 16u * i] = value;
+          dy_tile[slot * TILE + local / DEPTH + 16u * i] = value;
 
           let c = local / DEPTH + 16u * i;
           value = 0.0;
           if (inner + slot < GROUP_OUT && col0 + c < GROUP_IN) {
             value = w[((ky * KW + kx) * GROUP_IN + col0 + c) * OUT + g * GROUP_OUT + inner + slot];
           }
-          w_tile[slot][c] = value;
+          w_tile[slot * TILE + c] = value;
         }
         workgroupBarrier();
         for (var d = 0u; d < DEPTH; d++) {
-          let wv = vec4f(w_tile[d][col], w_tile[d][col + 1u], w_tile[d][col + 2u], w_tile[d][col + 3u]);
-          c0 = fma(vec4f(dy_tile[d][row]), wv, c0);
-          c1 = fma(vec4f(dy_tile[d][row + 1u]), wv, c1);
-          c2 = fma(vec4f(dy_tile[d][row + 2u]), wv, c2);
-          c3 = fma(vec4f(dy_tile[d][row + 3u]), wv, c3);
+          let wv = vec4f(w_tile[d * TILE + col], w_tile[d * TILE + col + 1u], w_tile[d * TILE + col + 2u], w_tile[d * TILE + col + 3u]);
+          c0 = fma(vec4f(dy_tile[d * TILE + row]), wv, c0);
+          c1 = fma(vec4f(dy_tile[d * TILE + row + 1u]), wv, c1);
+          c2 = fma(vec4f(dy_tile[d * TILE + row + 2u]), wv, c2);
+          c3 = fma(vec4f(dy_tile[d * TILE + row + 3u]), wv, c3);
         }
         workgroupBarrier();
       }

@@ -42,8 +42,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-var<workgroup> x_tile: array<array<f32, TILE>, DEPTH>;
-var<workgroup> dy_tile: array<array<f32, TILE>, DEPTH>;
+var<workgroup> x_tile: array<f32, TILE * DEPTH>;
+var<workgroup> dy_tile: array<f32, TILE * DEPTH>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -80,21 +80,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       let inside = pixel < end && my_row < rows && sy >= 0 && sy < i32(params.h) && sx >= 0 && sx < i32(params.w);
       var value = 0.0;
       if (inside) { value = x[((line / params.oh * params.h + u32(sy)) * params.w + u32(sx)) * IN + channel]; }
-      x_tile[d][local % TILE] = value;
+      x_tile[d * TILE + local % TILE] = value;
 
       value = 0.0;
       if (pixel < end && col0 + local % TILE < GROUP_OUT) {
         value = dy[pixel * OUT + g * GROUP_OUT + col0 + local % TILE];
       }
-      dy_tile[d][local % TILE] = value;
+      dy_tile[d * TILE + local % TILE] = value;
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let v = vec4f(dy_tile[d][col], dy_tile[d][col + 1u], dy_tile[d][col + 2u], dy_tile[d][col + 3u]);
-      c0 = fma(vec4f(x_tile[d][row]), v, c0);
-      c1 = fma(vec4f(x_tile[d][row + 1u]), v, c1);
-      c2 = fma(vec4f(x_tile[d][row + 2u]), v, c2);
-      c3 = fma(vec4f(x_tile[d][row + 3u]), v, c3);
+      let v = vec4f(dy_tile[d * TILE + col], dy_tile[d * TILE + col + 1u], dy_tile[d * TILE + col + 2u], dy_tile[d * TILE + col + 3u]);
+      c0 = fma(vec4f(x_tile[d * TILE + row]), v, c0);
+      c1 = fma(vec4f(x_tile[d * TILE + row + 1u]), v, c1);
+      c2 = fma(vec4f(x_tile[d * TILE + row + 2u]), v, c2);
+      c3 = fma(vec4f(x_tile[d * TILE + row + 3u]), v, c3);
     }
     workgroupBarrier();
   }

@@ -1,29 +1,19 @@
 // conv2d_backward_weight_shuffle: what conv2d_backward_weight.wgsl computes, for adapters that run on the CPU (see
 // matmul_shuffle.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes and owns ROWS weights
-// (ky, kx, input channel) x 64 output channels; a lane loads one output pixel for all ROWS weights and hands the values
+// (ky, kx, input channel) x 8*COLS output channels; a lane loads one output pixel for all ROWS weights and hands the values
 // round. Pixels are visited line by line, 8 at a time, so that no position needs a division.
 //
-// Operands, overrides and params as in conv2d_backward_weight.wgsl.
-// dispatch  (ceil(OUT/GROUPS / 64), ceil(KH*KW*IN/GROUPS / ROWS), GROUPS * splits) workgroups of 8
+// Operands as in conv2d_backward_weight.wgsl. What is an override there is a param here:
+// compiling takes a CPU adapter about a second, dividing by a number that the compiler does not know next to nothing.
+//
+// params    n, h, w, oh, ow; in_channels, out_channels, groups, kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x, splits
+// dispatch  (ceil(out_channels/groups / (8*COLS)), ceil(kh*kw*in_channels/groups / ROWS), groups * splits) workgroups of 8
 // limits    any sizes; needs subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
-override IN: u32;
-override OUT: u32;
-override GROUPS: u32 = 1u;
-override KH: u32;
-override KW: u32;
-override STRIDE_Y: u32 = 1u;
-override STRIDE_X: u32 = 1u;
-override PAD_Y: u32 = 0u;
-override PAD_X: u32 = 0u;
-override DIL_Y: u32 = 1u;
-override DIL_X: u32 = 1u;
-override GROUP_IN: u32 = IN / GROUPS;
-override GROUP_OUT: u32 = OUT / GROUPS;
-
-const ROWS: u32 = 16u; // @tune 8 16
+const ROWS: u32 = 16u; // @tune 16 32
+const COLS: u32 = 8u; // @tune 2 4 8
 
 struct Params {
   n: u32,
@@ -31,6 +21,17 @@ struct Params {
   w: u32,
   oh: u32,
   ow: u32,
+  in_channels: u32,
+  out_channels: u32,
+  groups: u32,
+  kh: u32,
+  kw: u32,
+  stride_y: u32,
+  stride_x: u32,
+  pad_y: u32,
+  pad_x: u32,
+  dil_y: u32,
+  dil_x: u32,
   splits: u32,
 }
 
@@ -41,15 +42,17 @@ struct Params {
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let g = group.z % GROUPS;
-  let part = group.z / GROUPS;
+  let group_in = params.in_channels / params.groups;
+  let group_out = params.out_channels / params.groups;
+  let g = group.z % params.groups;
+  let part = group.z / params.groups;
   let lines = params.n * params.oh;
   let part_lines = (lines + params.splits - 1u) / params.splits;
   let begin = min(part * part_lines, lines);
   let end = min(begin + part_lines, lines);
-  let rows = KH * KW * GROUP_IN;
+  let rows = params.kh * params.kw * group_in;
   let row0 = group.y * ROWS;
-  let col0 = group.x * 64u + lane * 8u;
+  let col0 = (group.x * 8u + lane) * COLS;
 
   // Tap of each weight, relative to the pixel's own position, and where it lies in memory.
   var ty: array<i32, ROWS>;
@@ -57,21 +60,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var offset: array<i32, ROWS>;
   for (var r = 0u; r < ROWS; r++) {
     let row = min(row0 + r, rows - 1u);
-    let tap = row / GROUP_IN;
-    ty[r] = i32((tap / KW) * DIL_Y) - i32(PAD_Y);
-    tx[r] = i32((tap % KW) * DIL_X) - i32(PAD_X);
-    offset[r] = (ty[r] * i32(params.w) + tx[r]) * i32(IN) + i32(g * GROUP_IN + row % GROUP_IN);
+    let tap = row / group_in;
+    ty[r] = i32((tap / params.kw) * params.dil_y) - i32(params.pad_y);
+    tx[r] = i32((tap % params.kw) * params.dil_x) - i32(params.pad_x);
+    offset[r] = (ty[r] * i32(params.w) + tx[r]) * i32(params.in_channels) + i32(g * group_in + row % group_in);
   }
-  var dy_at: array<u32, 8>;
-  for (var j = 0u; j < 8u; j++) { dy_at[j] = g * GROUP_OUT + min(col0 + j, GROUP_OUT - 1u); }
+  var dy_at: array<u32, COLS>;
+  for (var j = 0u; j < COLS; j++) { dy_at[j] = g * group_out + min(col0 + j, group_out - 1u); }
 
-  var c: array<f32, ROWS * 8u>;
+  var c: array<f32, ROWS * COLS>;
   for (var line = begin; line < end; line++) {
-    let sy = i32((line % params.oh) * STRIDE_Y);
+    let sy = i32((line % params.oh) * params.stride_y);
     let image = i32(line / params.oh);
     for (var ox = 0u; ox < params.ow; ox += 8u) {
-      let sx = i32(min(ox + lane, params.ow - 1u) * STRIDE_X);
-      let start = ((image * i32(params.h) + sy) * i32(params.w) + sx) * i32(IN);
+      let sx = i32(min(ox + lane, params.ow - 1u) * params.stride_x);
+      let start = ((image * i32(params.h) + sy) * i32(params.w) + sx) * i32(params.in_channels);
       var xv: array<f32, ROWS>;
       for (var r = 0u; r < ROWS; r++) {
         let inside = u32(sy + ty[r]) < params.h && u32(sx + tx[r]) < params.w; // below zero wraps far above
@@ -79,21 +82,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       }
       let depth = min(8u, params.ow - ox);
       for (var d = 0u; d < depth; d++) {
-        let pixel = (line * params.ow + ox + d) * OUT;
-        var dyv: array<f32, 8>;
-        for (var j = 0u; j < 8u; j++) { dyv[j] = dy[pixel + dy_at[j]]; }
+        let pixel = (line * params.ow + ox + d) * params.out_channels;
+        var dyv: array<f32, COLS>;
+        for (var j = 0u; j < COLS; j++) { dyv[j] = dy[pixel + dy_at[j]]; }
         for (var r = 0u; r < ROWS; r++) {
           let s = subgroupShuffle(xv[r], d);
-          for (var j = 0u; j < 8u; j++) { c[r * 8u + j] = fma(s, dyv[j], c[r * 8u + j]); }
+          for (var j = 0u; j < COLS; j++) { c[r * COLS + j] = fma(s, dyv[j], c[r * COLS + j]); }
         }
       }
     }
   }
 
   for (var r = 0u; r < ROWS; r++) {
-    for (var j = 0u; j < 8u; j++) {
-      if (row0 + r < rows && col0 + j < GROUP_OUT) {
-        dw[(part * rows + row0 + r) * OUT + g * GROUP_OUT + col0 + j] = c[r * 8u + j];
+    for (var j = 0u; j < COLS; j++) {
+      if (row0 + r < rows && col0 + j < group_out) {
+        dw[(part * rows + row0 + r) * params.out_channels + g * group_out + col0 + j] = c[r * COLS + j];
       }
     }
   }

@@ -28,8 +28,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-var<workgroup> a_tile: array<array<f32, TILE>, DEPTH>;
-var<workgroup> b_tile: array<array<f32, TILE>, DEPTH>;
+var<workgroup> a_tile: array<f32, TILE * DEPTH>;
+var<workgroup> b_tile: array<f32, TILE * DEPTH>;
 
 fn load_a(base: u32, row: u32, inner: u32, end: u32) -> f32 {
   if (row >= params.m || inner >= end) { return 0.0; }
@@ -64,28 +64,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
       // Neighbouring invocations read neighbouring words, whichever way the operand lies in memory.
       if (TRANSPOSE_A) {
         let d = local / TILE + 4u * i;
-        a_tile[d][local % TILE] = load_a(base_a, row0 + local % TILE, inner + d, end);
+        a_tile[d * TILE + local % TILE] = load_a(base_a, row0 + local % TILE, inner + d, end);
       } else {
         let r = local / DEPTH + 16u * i;
-        a_tile[local % DEPTH][r] = load_a(base_a, row0 + r, inner + local % DEPTH, end);
+        a_tile[(local % DEPTH) * TILE + r] = load_a(base_a, row0 + r, inner + local % DEPTH, end);
       }
       if (TRANSPOSE_B) {
         let c = local / DEPTH + 16u * i;
-        b_tile[local % DEPTH][c] = load_b(base_b, inner + local % DEPTH, col0 + c, end);
+        b_tile[(local % DEPTH) * TILE + c] = load_b(base_b, inner + local % DEPTH, col0 + c, end);
       } else {
         let d = local / TILE + 4u * i;
-        b_tile[d][local % TILE] = load_b(base_b, inner + d, col0 + local % TILE, end);
+        b_tile[d * TILE + local % TILE] = load_b(base_b, inner + d, col0 + local % TILE, end);
       }
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
       let r = row - row0;
       let c = col - col0;
-      let bv = vec4f(b_tile[d][c], b_tile[d][c + 1u], b_tile[d][c + 2u], b_tile[d][c + 3u]);
-      c0 = fma(vec4f(a_tile[d][r]), bv, c0);
-      c1 = fma(vec4f(a_tile[d][r + 1u]), bv, c1);
-      c2 = fma(vec4f(a_tile[d][r + 2u]), bv, c2);
-      c3 = fma(vec4f(a_tile[d][r + 3u]), bv, c3);
+      let bv = vec4f(b_tile[d * TILE + c], b_tile[d * TILE + c + 1u], b_tile[d * TILE + c + 2u], b_tile[d * TILE + c + 3u]);
+      c0 = fma(vec4f(a_tile[d * TILE + r]), bv, c0);
+      c1 = fma(vec4f(a_tile[d * TILE + r + 1u]), bv, c1);
+      c2 = fma(vec4f(a_tile[d * TILE + r + 2u]), bv, c2);
+      c3 = fma(vec4f(a_tile[d * TILE + r + 3u]), bv, c3);
     }
     workgroupBarrier();
   }

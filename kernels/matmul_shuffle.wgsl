@@ -1,12 +1,12 @@
 // matmul_shuffle: what matmul.wgsl computes, for adapters that run on the CPU.
 //
 // There a load costs as much as a dozen multiplications and workgroup memory is slower still. So a workgroup is one
-// subgroup of 8 lanes that owns a tile of ROWS x 64: every value of op(a) is loaded once, into one lane, and handed to
-// the others by subgroupShuffle; every value of op(b) is loaded once, by the lane whose 8 columns it belongs to.
-// The loops over ROWS and 8 run over arrays of that length so that the compiler unrolls them into registers.
+// subgroup of 8 lanes that owns a tile of ROWS x 8*COLS: every value of op(a) is loaded once, into one lane, and handed to
+// the others by subgroupShuffle; every value of op(b) is loaded once, by the lane whose COLS columns it belongs to.
+// The loops over ROWS and COLS run over arrays of that length so that the compiler unrolls them into registers.
 //
 // Operands, params and the layout of y as in matmul.wgsl; parts of k are multiples of 8.
-// dispatch  (ceil(n / 64), ceil(m / ROWS), batch * splits) workgroups of 8
+// dispatch  (ceil(n / (8*COLS)), ceil(m / ROWS), batch * splits) workgroups of 8
 // limits    any sizes; needs subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
@@ -14,7 +14,8 @@ enable subgroups;
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 
-const ROWS: u32 = 16u; // @tune 8 16
+const ROWS: u32 = 16u; // @tune 16 32
+const COLS: u32 = 8u; // @tune 2 4 8
 
 struct Params {
   m: u32,
@@ -39,36 +40,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let base_a = batch * params.m * params.k;
   let base_b = batch * params.k * params.n;
   let row0 = group.y * ROWS;
-  let col0 = group.x * 64u + lane * 8u;
+  let col0 = (group.x * 8u + lane) * COLS;
   let a_row = select(params.k, 1u, TRANSPOSE_A);
   let a_inner = select(1u, params.m, TRANSPOSE_A);
   let b_inner = select(params.n, 1u, TRANSPOSE_B);
   let b_col = select(1u, params.k, TRANSPOSE_B);
 
   // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
-  var b_at: array<u32, 8>;
-  for (var j = 0u; j < 8u; j++) { b_at[j] = base_b + min(col0 + j, params.n - 1u) * b_col; }
+  var b_at: array<u32, COLS>;
+  for (var j = 0u; j < COLS; j++) { b_at[j] = base_b + min(col0 + j, params.n - 1u) * b_col; }
 
-  var c: array<f32, ROWS * 8u>;
+  var c: array<f32, ROWS * COLS>;
   for (var inner = begin; inner < end; inner += 8u) {
     var av: array<f32, ROWS>;
     let mine = base_a + min(inner + lane, end - 1u) * a_inner;
     for (var r = 0u; r < ROWS; r++) { av[r] = a[mine + min(row0 + r, params.m - 1u) * a_row]; }
     let depth = min(8u, end - inner);
     for (var d = 0u; d < depth; d++) {
-      var bv: array<f32, 8>;
-      for (var j = 0u; j < 8u; j++) { bv[j] = b[b_at[j] + (inner + d) * b_inner]; }
+      var bv: array<f32, COLS>;
+      for (var j = 0u; j < COLS; j++) { bv[j] = b[b_at[j] + (inner + d) * b_inner]; }
       for (var r = 0u; r < ROWS; r++) {
         let s = subgroupShuffle(av[r], d);
-        for (var j = 0u; j < 8u; j++) { c[r * 8u + j] = fma(s, bv[j], c[r * 8u + j]); }
+        for (var j = 0u; j < COLS; j++) { c[r * COLS + j] = fma(s, bv[j], c[r * COLS + j]); }
       }
     }
   }
 
   for (var r = 0u; r < ROWS; r++) {
-    for (var j = 0u; j < 8u; j++) {
+    for (var j = 0u; j < COLS; j++) {
       if (row0 + r < params.m && col0 + j < params.n) {
-        y[(group.z * params.m + row0 + r) * params.n + col0 + j] = c[r * 8u + j];
+        y[(group.z * params.m + row0 + r) * params.n + col0 + j] = c[r * COLS + j];
       }
     }
   }

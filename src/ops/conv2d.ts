@@ -5,7 +5,7 @@ import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
-import { GEMM_TILE, GEMM_VARIANTS, gemmVariant, splitCount } from "./variants.ts";
+import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
 
 export interface Conv2dOptions {
   readonly stride?: Pair;
@@ -60,6 +60,7 @@ export function conv2dGeometry(x: Shape, weight: Shape, bias: Shape | null, opti
   return { n, h, w, oh, ow, inChannels, outChannels, kernel: [kh, kw], stride, padding, dilation, groups };
 }
 
+/** What the layer fixes, as overrides of the tiled kernels. */
 function constants(g: Conv2dGeometry) {
   return {
     IN: g.inChannels,
@@ -76,51 +77,77 @@ function constants(g: Conv2dGeometry) {
   };
 }
 
+/** What the image fixes. */
+function sizes({ n, h, w, oh, ow }: Conv2dGeometry) {
+  return { n, h, w, oh, ow };
+}
+
+/** Everything as params, for the shuffled kernels. */
+function allParams(g: Conv2dGeometry) {
+  return {
+    ...sizes(g),
+    in_channels: g.inChannels,
+    out_channels: g.outChannels,
+    groups: g.groups,
+    kh: g.kernel[0],
+    kw: g.kernel[1],
+    stride_y: g.stride[0],
+    stride_x: g.stride[1],
+    pad_y: g.padding[0],
+    pad_x: g.padding[1],
+    dil_y: g.dilation[0],
+    dil_x: g.dilation[1],
+  };
+}
+
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
-  const { n, h, w: width, oh, ow } = g;
   const variant = gemmVariant(x.gpu, "conv2d");
-  const tile = GEMM_TILE[variant];
-  const y = Tensor.empty(x.gpu, [n, oh, ow, g.outChannels]);
-  x.gpu.run(variant === "tiled" ? "conv2d" : "conv2d_shuffle", { x, w, bias: bias ?? w, y }, {
-    grid: [Math.ceil(g.outChannels / g.groups / tile.cols), Math.ceil((n * oh * ow) / tile.rows), g.groups],
-    params: { n, h, w: width, oh, ow },
-    constants: { ...constants(g), HAS_BIAS: bias !== null },
-  });
+  const { rows, cols, tune } = gemmTile(variant, g.outChannels / g.groups);
+  const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
+  const buffers = { x, w, bias: bias ?? w, y };
+  const grid = [Math.ceil(g.outChannels / g.groups / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups] as const;
+  const HAS_BIAS = bias !== null;
+  if (variant === "tiled") {
+    x.gpu.run("conv2d", buffers, { grid, params: sizes(g), constants: { ...constants(g), HAS_BIAS } });
+  } else {
+    x.gpu.run("conv2d_shuffle", buffers, { grid, params: allParams(g), constants: { HAS_BIAS }, tune });
+  }
   return y;
 }
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
-  const { n, h, w: width, oh, ow } = g;
   const variant = gemmVariant(dy.gpu, "conv2d");
-  const tile = GEMM_TILE[variant];
+  const { rows, cols, tune } = gemmTile(variant, g.inChannels / g.groups);
   const [sy, sx] = g.stride;
-  const dx = Tensor.empty(dy.gpu, [n, h, width, g.inChannels]);
-  const pixels = n * Math.ceil(h / sy) * Math.ceil(width / sx);
-  dy.gpu.run(variant === "tiled" ? "conv2d_backward_input" : "conv2d_backward_input_shuffle", { dy, w, dx }, {
-    grid: [Math.ceil(g.inChannels / g.groups / tile.cols), Math.ceil(pixels / tile.rows), g.groups * sy * sx],
-    params: { n, h, w: width, oh, ow },
-    constants: constants(g),
-  });
+  const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.inChannels]);
+  const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
+  const grid = [Math.ceil(g.inChannels / g.groups / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx] as const;
+  if (variant === "tiled") {
+    dy.gpu.run("conv2d_backward_input", { dy, w, dx }, { grid, params: sizes(g), constants: constants(g) });
+  } else {
+    dy.gpu.run("conv2d_backward_input_shuffle", { dy, w, dx }, { grid, params: allParams(g), tune });
+  }
   return dx;
 }
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
-  const { n, h, w, oh, ow } = g;
   const variant = gemmVariant(x.gpu, "conv2d");
-  const tile = GEMM_TILE[variant];
+  const { rows, cols, tune } = gemmTile(variant, g.outChannels / g.groups);
   const shape = [...g.kernel, g.inChannels / g.groups, g.outChannels];
-  const across = Math.ceil(g.outChannels / g.groups / tile.cols);
-  const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / tile.rows);
-  const splits = Math.min(splitCount(x.gpu, across * down * g.groups, n * oh * ow), n * oh);
+  const across = Math.ceil(g.outChannels / g.groups / cols);
+  const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / rows);
+  const lines = g.n * g.oh;
+  const splits = Math.min(splitCount(x.gpu, across * down * g.groups, lines * g.ow), lines);
   const dw = Tensor.empty(x.gpu, [splits, ...shape]);
-  x.gpu.run(variant === "tiled" ? "conv2d_backward_weight" : "conv2d_backward_weight_shuffle", { x, dy, dw }, {
-    grid: [across, down, g.groups * splits],
-    params: { n, h, w, oh, ow, splits },
-    constants: constants(g),
-  });
+  const grid = [across, down, g.groups * splits] as const;
+  if (variant === "tiled") {
+    x.gpu.run("conv2d_backward_weight", { x, dy, dw }, { grid, params: { ...sizes(g), splits }, constants: constants(g) });
+  } else {
+    x.gpu.run("conv2d_backward_weight_shuffle", { x, dy, dw }, { grid, params: { ...allParams(g), splits }, tune });
+  }
   return sumSlabs(dw, shape);
 }
 
@@ -153,9 +180,9 @@ const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOption
     { inputs: [[1, 5, 5, 3], [3, 3, 3, 4], null], options: { padding: [4, 4], dilation: [4, 4] }, note: "dilation beyond the map" },
     { inputs: [[1, 6, 5, 6], [3, 3, 2, 9], [9]], options: { padding: [1, 1], groups: 3 }, note: "groups" },
     { inputs: [[1, 5, 4, 5], [3, 3, 1, 5], null], options: { padding: [1, 1], groups: 5 }, note: "depthwise" },
-    { inputs: [[1, 3, 3, 70], [1, 1, 70, 67], [67]], options: {}, note: "1x1, more than one tile" },
+    { inputs: [[1, 2, 2, 66], [1, 1, 66, 65], [65]], options: {}, note: "1x1, more than one tile" },
     { inputs: [[1, 8, 8, 3], [4, 4, 3, 2], null], options: { stride: [3, 3] }, note: "even kernel, unread border" },
-    { inputs: [[2, 23, 24, 1], [2, 2, 1, 1], null], options: {}, note: "split weight gradient" },
+    { inputs: [[2, 17, 18, 1], [2, 2, 1, 1], null], options: {}, note: "split weight gradient" },
     { inputs: [[1, 4, 3, 2], [1, 1, 2, 2], null], options: { stride: [2, 2] }, note: "stride larger than the kernel" },
   ],
 });

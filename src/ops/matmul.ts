@@ -3,7 +3,7 @@ import { showShape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
-import { GEMM_TILE, GEMM_VARIANTS, gemmVariant, splitCount } from "./variants.ts";
+import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;
@@ -41,7 +41,7 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
   const variant = gemmVariant(gpu, "matmul");
-  const tile = GEMM_TILE[variant];
+  const tile = gemmTile(variant, n);
   const across = Math.ceil(n / tile.cols);
   const down = Math.ceil(m / tile.rows);
   const splits = splitCount(gpu, across * down * batch, k);
@@ -50,6 +50,7 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
     grid: [across, down, batch * splits],
     params: { m, n, k, batch, splits },
     constants: { TRANSPOSE_A: options.transposeA ?? false, TRANSPOSE_B: options.transposeB ?? false },
+    tune: tile.tune,
   });
   return sumSlabs(y, shape);
 }

@@ -1,5 +1,6 @@
 /** Which kernel variant serves an op on a device. */
 import type { Gpu } from "../runtime/gpu.ts";
+import type { Tune } from "../runtime/programs.ts";
 
 export type GemmVariant = "tiled" | "shuffle";
 
@@ -21,8 +22,19 @@ export function gemmVariant(gpu: Gpu, op: string): GemmVariant {
   return forced as GemmVariant;
 }
 
-/** Height and width of the output tile of one workgroup. */
-export const GEMM_TILE = { tiled: { rows: 64, cols: 64 }, shuffle: { rows: 16, cols: 64 } } as const;
+/** The output tile of one workgroup, and the `@tune` constants that make the kernel so. */
+export interface GemmTile {
+  readonly rows: number;
+  readonly cols: number;
+  readonly tune: Tune;
+}
+
+/** The tile for a product with `n` columns: narrow products get narrow tiles, so that no lane idles. */
+export function gemmTile(variant: GemmVariant, n: number): GemmTile {
+  if (variant === "tiled") return { rows: 64, cols: 64, tune: {} };
+  const [ROWS, COLS] = n <= 16 ? [32, 2] : n <= 32 ? [32, 4] : [16, 8];
+  return { rows: ROWS, cols: 8 * COLS, tune: { ROWS, COLS } };
+}
 
 /** How many workgroups fill a device: below that, a long inner dimension is split. */
 export function workgroupsToFill(gpu: Gpu): number {

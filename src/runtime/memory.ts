@@ -97,7 +97,6 @@ export class BufferPool {
 
   giveBack(buffer: GPUBuffer, bytes: number): void {
     this.#live -= bytes;
-    if (this.#guarded) return; // kept out of circulation, so that the guards of every tenancy can be checked
     const list = this.#recent.get(buffer.size);
     if (list) list.push(buffer);
     else this.#recent.set(buffer.size, [buffer]);
@@ -112,6 +111,10 @@ export class BufferPool {
     this.#recent = new Map();
     return () => {
       for (const [size, buffers] of sealed) {
+        if (this.#guarded) {
+          buffers.forEach((buffer) => this.#destroy(buffer)); // every tenancy gets fresh guards
+          continue;
+        }
         const list = this.#free.get(size);
         if (list) list.push(...buffers);
         else this.#free.set(size, buffers);
@@ -121,11 +124,13 @@ export class BufferPool {
 
   /** Returns the free buffers to the device. */
   trim(): void {
-    for (const buffer of [...this.#free.values()].flat()) {
-      this.#reserved -= buffer.size;
-      buffer.destroy();
-    }
+    [...this.#free.values()].flat().forEach((buffer) => this.#destroy(buffer));
     this.#free.clear();
+  }
+
+  #destroy(buffer: GPUBuffer): void {
+    this.#reserved -= buffer.size;
+    buffer.destroy();
   }
 
   #create(size: number, mappedAtCreation = false): GPUBuffer {

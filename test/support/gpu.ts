@@ -11,9 +11,15 @@ export function sharedDevice(): Promise<OpenDevice> {
   return (opened ??= openDeviceOrSetUp({}));
 }
 
-export async function testGpu(options: Partial<GpuOptions> = {}): Promise<Gpu> {
+const runtimes = new Map<string, Gpu>();
+
+/** A runtime of these options; tests that ask for the same ones share it, and so its compiled pipelines. */
+export async function testGpu(options: Pick<GpuOptions, "guarded" | "variants"> = {}): Promise<Gpu> {
   const { device } = await sharedDevice();
-  return new Gpu({ device, kernels: kernelsOnDisk, ...options });
+  const key = JSON.stringify(options);
+  const gpu = runtimes.get(key) ?? new Gpu({ device, kernels: kernelsOnDisk, ...options });
+  runtimes.set(key, gpu);
+  return gpu;
 }
 
 /** Fails with whatever validation errors the device has reported since the last call. */
