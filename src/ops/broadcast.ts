@@ -13,24 +13,30 @@ export function arithmetic(kind: Arithmetic, a: Tensor, b: Tensor): Tensor {
   const shape = broadcastShapes(a.shape, b.shape);
   const out = Tensor.empty(a.gpu, shape);
   const axes = collapseAxes(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
-  const [b0, b1, b2, b3, b4] = axisStrides(axes, 1);
-  a.gpu.run("elementwise.binary", { a, b, out }, {
-    elements: Math.ceil(out.size / 4),
-    params: { ...walk(out.size, axes), b0, b1, b2, b3, b4, factor: 1 },
-    constants: { OP: CODE[kind], AXES: kernelAxes(axes) },
-  });
+  const constants = { OP: CODE[kind], AXES: kernelAxes(axes) };
+  if (inVectors(axes)) {
+    const { elements, params } = vectorWalk(out.size, axes);
+    a.gpu.run("elementwise_vec4.binary", { a, b, out }, { elements, params: { ...params, factor: 1 }, constants });
+  } else {
+    const { elements, params } = walk(out.size, axes);
+    a.gpu.run("elementwise.binary", { a, b, out }, { elements, params: { ...params, factor: 1 }, constants });
+  }
   return out;
 }
 
 /** factor * x, repeated to `shape`, which x must broadcast to. */
 export function broadcastTo(x: Tensor, shape: Shape, factor = 1): Tensor {
   const out = Tensor.empty(x.gpu, shape);
-  const axes = collapseAxes(shape, [broadcastStrides(x.shape, shape)]);
-  x.gpu.run("elementwise.scale", { a: x, out }, {
-    elements: Math.ceil(out.size / 4),
-    params: { ...walk(out.size, axes), b0: 0, b1: 0, b2: 0, b3: 0, b4: 0, factor },
-    constants: { AXES: kernelAxes(axes) },
-  });
+  const strides = broadcastStrides(x.shape, shape);
+  const axes = collapseAxes(shape, [strides, strides]);
+  const constants = { AXES: kernelAxes(axes) };
+  if (inVectors(axes)) {
+    const { elements, params } = vectorWalk(out.size, axes);
+    x.gpu.run("elementwise_vec4.scale", { a: x, out }, { elements, params: { ...params, factor }, constants });
+  } else {
+    const { elements, params } = walk(out.size, axes);
+    x.gpu.run("elementwise.scale", { a: x, out }, { elements, params: { ...params, factor }, constants });
+  }
   return out;
 }
 
@@ -101,9 +107,33 @@ function axisRuns(shape: Shape, dims: readonly number[]): { size: number; reduce
   return runs;
 }
 
+/** Whether the vec4 kernel can take the walk: both operands run along whole vectors of the innermost axis. */
+function inVectors(axes: readonly Axis[]): boolean {
+  const inner = axes[axes.length - 1];
+  return (
+    inner.size % 4 === 0 &&
+    inner.strides.every((step) => step === 1) &&
+    axes.slice(0, -1).every((axis) => axis.strides.every((step) => step % 4 === 0))
+  );
+}
+
 function walk(count: number, axes: readonly Axis[]) {
   const [a0, a1, a2, a3, a4] = axisStrides(axes, 0);
-  return { count, ...axisSizes(axes), a0, a1, a2, a3, a4 };
+  const [b0, b1, b2, b3, b4] = axisStrides(axes, 1);
+  return {
+    elements: Math.ceil(count / 4),
+    params: { count, ...axisSizes(axes), a0, a1, a2, a3, a4, b0, b1, b2, b3, b4 },
+  };
+}
+
+/** As `walk`, counted in vectors. */
+function vectorWalk(count: number, axes: readonly Axis[]) {
+  const last = axes.length - 1;
+  const vectors = axes.map(({ size, strides }, i) =>
+    i === last ? { size: size / 4, strides } : { size, strides: strides.map((step) => step / 4) },
+  );
+  const { params } = walk(count / 4, vectors);
+  return { elements: Math.ceil(count / 8), params };
 }
 
 function kernelAxes(axes: readonly Axis[]): number {

@@ -40,7 +40,8 @@ const concatOp = defineOp<readonly Tensor[], ConcatOptions>({
     { inputs: [[1]], options: { dim: 0 }, note: "one tensor" },
     { inputs: [[5], [3]], options: { dim: 0 } },
     { inputs: [[2, 3, 3, 5], [2, 3, 3, 7], [2, 3, 3, 1]], options: { dim: 3 }, note: "channels" },
-    { inputs: [[2, 3, 4], [2, 1, 4]], options: { dim: 1 } },
+    { inputs: [[2, 3, 4], [2, 1, 4]], options: { dim: 1 }, note: "whole vectors" },
+    { inputs: [[3, 2, 8], [3, 2, 4], [3, 2, 12]], options: { dim: 2 }, note: "channels in whole vectors" },
     { inputs: [[3, 2], [0, 2], [1, 2]], options: { dim: 0 }, note: "one of them empty" },
   ],
 });

@@ -39,6 +39,10 @@ function samples(b: (shape: Shape) => SampleInput): Sample<object>[] {
     [[1, 1, 3, 4], [2, 5, 1, 1], "interleaved axes"],
     [[2, 1, 3, 1, 2], [1, 3, 1, 2, 1], "five axes"],
     [[300, 5], [5], "gradient summed in slices"],
+    [[3, 12], [3, 12], "whole vectors"],
+    [[3, 2, 20], [20], "whole vectors, b repeats along the rows"],
+    [[2, 3, 3, 4], [2, 1, 1, 4], "whole vectors, one per image"],
+    [[2, 8], [1], "whole vectors of a scalar"],
     [[2, 0, 3], [3], "nothing"],
   ];
   return pairs.map(([x, y, note]) => ({ inputs: [x, b(y)], options: {}, note }));
@@ -109,6 +113,7 @@ const scaleOp = defineOp<readonly [Tensor], { factor: number }>({
     { inputs: [[]], options: { factor: 3 } },
     { inputs: [[2, 3, 11]], options: { factor: -0.5 } },
     { inputs: [[5]], options: { factor: 0 } },
+    { inputs: [[3, 12]], options: { factor: 7 }, note: "whole vectors" },
   ],
 });
 
@@ -128,6 +133,7 @@ const expandOp = defineOp<readonly [Tensor], { shape: Shape }>({
     { inputs: [[]], options: { shape: [3, 1] } },
     { inputs: [[1, 7]], options: { shape: [5, 7] } },
     { inputs: [[3, 1, 2]], options: { shape: [2, 3, 5, 2] } },
+    { inputs: [[2, 1, 1, 8]], options: { shape: [2, 3, 2, 8] }, note: "whole vectors" },
     { inputs: [[2, 3]], options: { shape: [2, 3] }, note: "nothing to repeat" },
   ],
 });

@@ -105,6 +105,7 @@ const padOp = defineOp<readonly [Tensor], PadOptions>({
     { inputs: [[1]], options: { padding: [[1, 2]], value: 0 } },
     { inputs: [[2, 3, 5, 2]], options: { padding: [[0, 0], [1, 2], [3, 0], [0, 0]], value: 0 } },
     { inputs: [[3, 4]], options: { padding: [[2, 1], [0, 3]], value: -1.5 }, note: "a value" },
+    { inputs: [[2, 3, 8]], options: { padding: [[0, 0], [2, 1], [4, 0]], value: -1.5 }, note: "whole vectors" },
     { inputs: [[5, 6]], options: { padding: [[-1, 2], [1, -3]], value: 7 }, note: "negative padding cuts" },
     { inputs: [[2, 3]], options: { padding: [[0, 0], [0, 0]], value: 0 }, note: "nothing to pad" },
   ],

@@ -19,6 +19,7 @@ const sliceOp = defineOp<readonly [Tensor], SliceOptions>({
     { inputs: [[1]], options: { dim: 0, start: 0, end: 1 } },
     { inputs: [[7]], options: { dim: 0, start: 2, end: 5 } },
     { inputs: [[3, 5, 7]], options: { dim: 2, start: 0, end: 3 } },
+    { inputs: [[3, 16]], options: { dim: 1, start: 4, end: 12 }, note: "whole vectors" },
     { inputs: [[3, 5, 7]], options: { dim: 1, start: 4, end: 5 } },
     { inputs: [[3, 5, 7]], options: { dim: 0, start: 1, end: 3 } },
     { inputs: [[2, 3]], options: { dim: 1, start: 2, end: 2 }, note: "nothing" },

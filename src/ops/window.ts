@@ -10,23 +10,28 @@ import { at, forEachIndex, ndarray } from "./ndarray.ts";
  */
 export function window(x: Tensor, dim: number, before: number, length: number, filler = 0): Tensor {
   const out = Tensor.empty(x.gpu, x.shape.with(dim, length), x.dtype);
-  const inner = sizeOf(x.shape.slice(dim + 1));
-  x.gpu.run("window", { x, out }, {
-    elements: Math.ceil(out.size / 4),
-    params: {
-      count: out.size, xRow: x.shape[dim] * inner, outRow: length * inner, before: before * inner, filler: bitsOf(filler, x),
-    },
-  });
+  const { vectors, ...options } = rows(out.size, x, out, dim, before, bitsOf(filler, x));
+  x.gpu.run(vectors ? "window_vec4" : "window", { x, out }, options);
   return out;
 }
 
 /** Writes x into `out` along the axis `dim` from place `before` on. */
 export function insert(x: Tensor, out: Tensor, dim: number, before: number): void {
+  const { vectors, ...options } = rows(x.size, x, out, dim, before, 0);
+  x.gpu.run(vectors ? "window_vec4.insert" : "window.insert", { x, out }, options);
+}
+
+/** How the kernels see it: rows of everything that the axis spans, in vectors of 4 where all of it divides. */
+function rows(count: number, x: Tensor, out: Tensor, dim: number, before: number, filler: number) {
   const inner = sizeOf(x.shape.slice(dim + 1));
-  x.gpu.run("window.insert", { x, out }, {
-    elements: Math.ceil(x.size / 4),
-    params: { count: x.size, xRow: x.shape[dim] * inner, outRow: out.shape[dim] * inner, before: before * inner, filler: 0 },
-  });
+  const sizes = [count, x.shape[dim] * inner, out.shape[dim] * inner, before * inner];
+  const vectors = sizes.every((n) => n % 4 === 0);
+  const [units, xRow, outRow, shift] = vectors ? sizes.map((n) => n / 4) : sizes;
+  return {
+    vectors,
+    elements: Math.ceil(units / (vectors ? 2 : 4)),
+    params: { count: units, xRow, outRow, before: shift, filler },
+  };
 }
 
 /** `window` in plain loops. */
