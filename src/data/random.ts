@@ -1,41 +1,10 @@
 /**
  * Random numbers that depend on nothing but their place: the same (seed, epoch, position, purpose) gives the same
- * sequence in any thread, at any time, whatever was drawn before. Philox 4x32-10 from Salmon et al., "Parallel random
- * numbers: as easy as 1, 2, 3" (SC'11).
+ * sequence in any thread, at any time, whatever was drawn before.
  */
 
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const KEY_STEP_0 = 0x9e3779b9;
-const KEY_STEP_1 = 0xbb67ae85;
-const ROUNDS = 10;
-
-type Word4 = readonly [number, number, number, number];
-
-/** Four random 32-bit words for a counter of four words and a key of two. */
-export function philox4x32(counter: Word4, key: readonly [number, number]): Word4 {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0);
-    const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = Math.imul(MULTIPLIER_0, c0);
-    const low1 = Math.imul(MULTIPLIER_1, c2);
-    [c0, c1, c2, c3] = [high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0];
-    k0 = (k0 + KEY_STEP_0) | 0;
-    k1 = (k1 + KEY_STEP_1) | 0;
-  }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
-}
-
-/** Upper 32 bits of the product of two unsigned 32-bit words, in 16-bit halves because doubles hold 53 bits. */
-function multiplyHigh(a: number, b: number): number {
-  const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  const low = a0 * b0;
-  const middle = a1 * b0 + Math.floor(low / 0x10000);
-  const cross = a0 * b1 + (middle % 0x10000);
-  return (a1 * b1 + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000)) | 0;
-}
+import { philox4x32 } from "../random.ts";
+import type { Word4 } from "../random.ts";
 
 /** What a sequence is for: sequences of different purpose never meet. */
 export const PURPOSE = { shuffle: 0, augment: 1 } as const;

@@ -5,7 +5,7 @@ import { arithmetic, broadcastTo } from "./broadcast.ts";
 import { apply, defineOp } from "./define.ts";
 import { forEachIndex, ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
-import { philox4x32 } from "./philox.ts";
+import { philox4x32 } from "../random.ts";
 import { broadcastStrides } from "./strides.ts";
 
 export interface DropoutOptions {
