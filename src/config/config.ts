@@ -126,6 +126,8 @@ export interface DataConfig {
   photometric: boolean;
   /** Decoding threads. */
   workers: number;
+  /** Memory for decoded training images; 0 decodes them again every epoch. */
+  cacheMiB: number;
 }
 
 export interface TrainConfig {
@@ -135,6 +137,12 @@ export interface TrainConfig {
   seed: number;
   /** Epochs between evaluations; the last epoch is always followed by one. */
   evalEvery: number;
+  /** Iterations between lines of `metrics.jsonl`. */
+  logEvery: number;
+  /** Iterations between checkpoints; every epoch ends with one besides. 0: only there. */
+  saveEvery: number;
+  /** Predictions to save as images at every evaluation. */
+  panels: number;
 }
 
 export interface EvalConfig {

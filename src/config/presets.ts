@@ -62,8 +62,9 @@ const tiny: Config = {
     flip: 0.5,
     photometric: true,
     workers: 1,
+    cacheMiB: 256,
   },
-  train: { epochs: 8, batchSize: 8, seed: 0, evalEvery: 4 },
+  train: { epochs: 8, batchSize: 8, seed: 0, evalEvery: 4, logEvery: 10, saveEvery: 50, panels: 4 },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };
 
@@ -131,8 +132,9 @@ const mcibiDeeplabv3Resnet50os8Cityscapes: Config = {
     flip: 0.5,
     photometric: true,
     workers: 4,
+    cacheMiB: 0,
   },
-  train: { epochs: 440, batchSize: 16, seed: 0, evalEvery: 10 },
+  train: { epochs: 440, batchSize: 16, seed: 0, evalEvery: 10, logEvery: 10, saveEvery: 50, panels: 4 },
   eval: { mode: "slide", crop: [1024, 512], stride: [341, 341], scales: [1], flip: false, average: "probs" },
 };
 

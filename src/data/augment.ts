@@ -16,8 +16,8 @@ export interface Augmentation {
   readonly baseSize?: Size;
   /** Crops that one class covers to this share or more are tried again. */
   readonly oneCategoryMaxRatio: number;
-  /** Mirror every other image. */
-  readonly flip: boolean;
+  /** Probability of mirroring. */
+  readonly flip: number;
   /** Distort brightness, contrast, saturation and hue. */
   readonly photometric: boolean;
   readonly mean: PerChannel;
@@ -47,7 +47,7 @@ export function augment(
   let label = resizeNearest(source, size, window);
   let image = resizeBilinear({ height, width, channels: 3, data: sample.image }, size, window);
 
-  if (flip && random.coin()) {
+  if (random.uniform(0, 1) < flip) {
     label = flipHorizontal(label);
     image = flipHorizontal(image);
   }

@@ -41,6 +41,15 @@ export interface Counters {
   readbacks: number;
 }
 
+/** Bytes on their way out of the device. */
+export interface Readback {
+  /**
+   * Waits until the submit with the copy has run, that one only, and hands over the bytes. Once, and after `submit`.
+   * While it waits on a software adapter a core is busy with nothing else.
+   */
+  fetch(): Promise<ArrayBuffer>;
+}
+
 interface Ownable {
   dispose(): void;
 }
@@ -182,16 +191,26 @@ export class Gpu {
 
   /** Bytes of a storage as the commands recorded so far leave it. Submits. */
   async read(source: Bindable, bytes: number): Promise<ArrayBuffer> {
+    const readback = this.snapshot(source, bytes);
+    await this.submit();
+    return readback.fetch();
+  }
+
+  /** Records copying the first `bytes` of a storage out, to be fetched whenever the caller likes. */
+  snapshot(source: Bindable, bytes: number): Readback {
+    if (bytes === 0) return { fetch: async () => new ArrayBuffer(0) };
     const size = align(bytes, 4);
-    if (size === 0) return new ArrayBuffer(0);
     const staging = this.device.createBuffer({ size, usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
     this.#recorder.copyOut(source.storage, staging, size);
-    await this.submit();
-    this.counters.readbacks++;
-    await staging.mapAsync(1); // GPUMapMode.READ
-    const data = staging.getMappedRange().slice(0, bytes);
-    staging.destroy();
-    return data;
+    return {
+      fetch: async () => {
+        this.counters.readbacks++;
+        await staging.mapAsync(1); // GPUMapMode.READ
+        const data = staging.getMappedRange().slice(0, bytes);
+        staging.destroy();
+        return data;
+      },
+    };
   }
 
   /** Resolves when everything submitted has run. On a software adapter every pending promise costs a core: do not hurry. */

@@ -20,7 +20,7 @@ const AUGMENTATION: Augmentation = {
   crop: [12, 20],
   scaleRange: [0.5, 2],
   oneCategoryMaxRatio: 0.75,
-  flip: true,
+  flip: 0.5,
   photometric: true,
   mean: IMAGENET_MEAN,
   std: IMAGENET_STD,
@@ -111,7 +111,7 @@ test("without randomness the image comes through unchanged, padded with the mean
   const { items, spec } = await openDataset("cityscapes", { root: context.root, split: "train" });
   const sample = await readSample(items[0], spec);
   const plain: Augmentation = {
-    ...{ crop: [18, 26], scaleRange: [1, 1], oneCategoryMaxRatio: 1, flip: false, photometric: false },
+    ...{ crop: [18, 26], scaleRange: [1, 1], oneCategoryMaxRatio: 1, flip: 0, photometric: false },
     ...{ mean: [0, 0, 0], std: [1, 1, 1] },
   };
   const { image, label } = augment(sample, plain, new Random(0, 0, 0, 0));
