@@ -1,15 +1,15 @@
-// attention: the softmax inside scaled dot-product attention (torch.nn.functional.scaled_dot_product_attention), in place,
-// for a chunk of query rows, and its gradient recomputed from row statistics. The products around it are matmul.wgsl's.
+// attention: the softmax inside scaled dot-product attention (torch.nn.functional.scaled_dot_product_attention), in
+// place for a chunk of query rows, and its gradient from row statistics. The products around it are matmul.wgsl's.
 //
 //   P = softmax(SCALE S) over keys, S = Q K^T, O = P V
-//   dP = dO V^T,  dS = SCALE P * (dP - delta),  delta = rowsum(dO * O) = rowsum(P * dP)      (Dao et al. 2022, FlashAttention, B.2)
+//   dP = dO V^T,  dS = SCALE P * (dP - delta),  delta = rowsum(P * dP) = rowsum(dO * O)  (FlashAttention, 2022)
 //
 // probabilities   scores: S in, P out; statistics[row] = (max over keys of SCALE S, 1 / sum of exp(SCALE S - max))
 // row_products    deltas[row] = sum over channels of output * d_output
 // gradients       scores: S in, P out; d_scores: dP in, dS out; from saved_statistics and saved_deltas
 //
-// layouts   scores, d_scores [rows, keys]: rows first_row .. first_row + rows - 1 of all queries; statistics [queries, 2];
-//           deltas [queries]; output, d_output [queries, channels]
+// layouts   scores, d_scores [rows, keys], the rows first_row .. first_row + rows - 1 of all queries;
+//           statistics [queries, 2]; deltas [queries]; output, d_output [queries, channels]
 // overrides SCALE
 // params    rows, keys: size of the chunk; first_row; channels: of the values (row_products only)
 // dispatch  probabilities: one invocation per row; row_products: one per row; gradients: one per 4 keys of a row, that
@@ -46,7 +46,8 @@ fn probabilities(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   var total = 0.0;
   for (var at = first; at < end; at += 4u) {
     let last = end - 1u;
-    let block = SCALE * vec4f(scores[at], scores[min(at + 1u, last)], scores[min(at + 2u, last)], scores[min(at + 3u, last)]);
+    let here = min(vec4u(at, at + 1u, at + 2u, at + 3u), vec4u(last));
+    let block = SCALE * vec4f(scores[here.x], scores[here.y], scores[here.z], scores[here.w]);
     let before = highest;
     highest = max(highest, max(max(block.x, block.y), max(block.z, block.w)));
     let inside = vec4u(at, at + 1u, at + 2u, at + 3u) < vec4u(end);

@@ -1,18 +1,19 @@
-// memory_gather: sums of feature vectors per memory slot, weighted as memory_weights.wgsl says. Over the cells q of a slab
+// memory_gather: sums of feature vectors per memory slot, weighted as memory_weights.wgsl says. Over a slab of cells q
 //
 //   weighted[slab, row, :] = sum_q weights[row, q] features[q, :]      totals[slab, row, 0] = sum_q weights[row, q]
 //   counted[slab, row, :]  = sum_q counts[row, q] features[q, :]       totals[slab, row, 1] = sum_q counts[row, q]
 //
 // A matrix product whose left side is nearly all zeros (a cell touches one or two classes): cells that do not count are
 // not read, which also keeps a non-finite feature vector out of the classes it does not belong to. For those it does
-// belong to, refused[class] is set to 1: clear it first. Slabs make the work parallel; whoever sums them keeps their order.
+// belong to, refused[class] is set to 1: clear it first. Slabs make the work parallel; whoever sums them keeps their
+// order.
 //
 // layouts   weights, counts [ROWS, cells]; features [cells, CHANNELS]; weighted, counted [slabs, ROWS, CHANNELS];
 //           totals [slabs, ROWS, 2]; refused [ROWS / SLOTS]
 // overrides ROWS: slots of all classes; SLOTS: slots per class; CHANNELS
 // params    cells; slab_cells: cells per slab, the last may have fewer; slabs
-// dispatch  one invocation per slab, row and 8 channels: slabs * ROWS * ceil(CHANNELS / 8), workgroups of 64, folded over
-//           y beyond 65535. The channels of an invocation are ceil(CHANNELS / 8) apart: neighbours read neighbours.
+// dispatch  one invocation per slab, row and 8 channels: slabs * ROWS * ceil(CHANNELS / 8), workgroups of 64, folded
+//           over y beyond 65535. An invocation's channels are ceil(CHANNELS / 8) apart: neighbours read neighbours.
 
 override ROWS: u32;
 override SLOTS: u32;

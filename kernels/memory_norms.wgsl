@@ -1,19 +1,19 @@
 // memory_norms: the lengths that the cosine similarities of a memory update are made of (see memory_weights.wgsl).
 //
-// slots     norms[r] = |memory[r, :]|, or -1 where the slot is empty, that is, where all its values are 0
-// gram_products  the inner products from which the length of ANY bilinear mixture of neighbouring feature vectors follows
-//           without mixing the vectors: |sum_a b_a g_a|^2 = sum_ab b_a b_b (g_a . g_b). Per cell g_ij, in this order:
-//             gram[5 q + 0] = g_ij . g_ij         itself
-//             gram[5 q + 1] = g_ij . g_i,j+1      right
-//             gram[5 q + 2] = g_ij . g_i+1,j      down
-//             gram[5 q + 3] = g_ij . g_i+1,j+1    diagonal
-//             gram[5 q + 4] = g_i,j+1 . g_i+1,j   anti-diagonal
-//           0 where a neighbour lies outside the grid.
+// slots           norms[r] = |memory[r, :]|, or -1 where the slot is empty, that is, where all its values are 0
+// gram_products   the inner products from which the length of ANY bilinear mixture of neighbouring feature vectors
+//                 follows without mixing the vectors: |sum_a b_a g_a|^2 = sum_ab b_a b_b (g_a . g_b). Per cell g_ij:
+//                   gram[5 q + 0] = g_ij . g_ij         itself
+//                   gram[5 q + 1] = g_ij . g_i,j+1      right
+//                   gram[5 q + 2] = g_ij . g_i+1,j      down
+//                   gram[5 q + 3] = g_ij . g_i+1,j+1    diagonal
+//                   gram[5 q + 4] = g_i,j+1 . g_i+1,j   anti-diagonal
+//                 0 where a neighbour lies outside the grid
 //
 // layouts   memory [rows, CHANNELS], features [images, h, w, CHANNELS], cells q = (image * h + i) * w + j
 // overrides CHANNELS: length of a vector
-// params    rows: slots of all classes; cells: images * h * w
-// dispatch  slots: one invocation per row; gram: one per cell; workgroups of 64, folded over y beyond 65535
+// params    rows: slots of all classes; cells: images * h * w; h, w
+// dispatch  slots: one invocation per row; gram_products: one per cell; workgroups of 64, folded over y beyond 65535
 
 override CHANNELS: u32;
 

@@ -1,18 +1,19 @@
 // memory_weights: how much every feature vector of the low-resolution grid counts in the update of every memory slot.
 //
 // A memory update averages, per slot, the feature vectors f_p of the label pixels p that belong to it, where f_p is the
-// grid resized bilinearly to the labels' size (torch.nn.functional.interpolate). That resize is linear, f_p = sum_a b_pa
-// g_a over the four taps a of p, so the average over pixels is one over cells: sum_p d_p f_p = sum_q weights[row, q] g_q
+// grid resized bilinearly to the labels' size (torch.nn.functional.interpolate). That resize is linear,
+// f_p = sum_a b_pa g_a over the four taps a of p, so the average over pixels is one over cells:
+// sum_p d_p f_p = sum_q weights[row, q] g_q with
 //
 //   weights[row, q] = sum over the pixels p of this row of b_pq d_p          (weighted by distance)
 //   counts[row, q]  = the same with every d_p = 1                            (plain)
 //
 // and nothing of the labels' size with a channel axis ever exists. With COSINE the distance of a pixel is
-//   d_p = max(0, 1 - f_p . M_row / (max(|f_p|, eps) max(|M_row|, eps))),  eps = 1e-8  (torch.nn.functional.cosine_similarity)
-// where f_p . M_row = sum_a b_pa dots[a, row], and |f_p|^2 is the quadratic form of b_p in the products of memory_norms.
+//   d_p = max(0, 1 - f_p . M_row / (max(|f_p|, eps) max(|M_row|, eps))),  eps = 1e-8  (torch: 1 - cosine_similarity)
+// where f_p . M_row = sum_a b_pa dots[a, row], and |f_p|^2 is a quadratic form of b_p: see `gram` in memory_norms.wgsl.
 //
-// A pixel belongs to the first empty slot of its class if there is one (with d_p = 1), else to the slot with the largest
-// cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none.
+// A pixel belongs to the first empty slot of its class if there is one (with d_p = 1), else to the slot with the
+// largest cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none.
 //
 // Both outputs are added to: clear them first, then dispatch once for each of the four values of (row_parity,
 // column_parity). One invocation takes all pixels between four neighbouring cells and adds to those four; cells of one
@@ -22,10 +23,12 @@
 //           weights, counts [CLASSES * SLOTS, cells]; cells q = (image * h + i) * w + j
 //           dots and gram are not read without COSINE
 // overrides CLASSES; SLOTS: slots per class; COSINE: weigh by distance
-// params    along y, the source position of label row y is max(y_step * y + y_start, 0) / y_unit in cells, as exact
-//           integers: rounded positions would move pixels between cells. The same along x.
-// dispatch  one invocation per pair of parities met: images * ceil((h - row_parity) / 2) * ceil((w - column_parity) / 2),
-//           workgroups of 64, folded over y beyond 65535
+// params    images, h, w, label_h, label_w, ignore_index, row_parity, column_parity: as above
+//           y_step, y_start, y_unit: label row y lies at max(y_step * y + y_start, 0) / y_unit cells, in exact integers
+//           because rounded positions would move pixels between cells; x_step, x_start, x_unit: the same for columns
+// dispatch  one invocation per cell whose row and column have the parities:
+//           images * ceil((h - row_parity) / 2) * ceil((w - column_parity) / 2), workgroups of 64, folded over y
+//           beyond 65535
 
 override CLASSES: i32;
 override SLOTS: i32;
@@ -61,7 +64,7 @@ struct Params {
 
 // The first label row (or column) whose source position is at or beyond `cell`.
 fn first_pixel(cell: i32, step: i32, start: i32, unit: i32) -> i32 {
-  if (cell == 0) { return 0; } // positions before the first cell are clamped to it; also the only cell where step may be 0
+  if (cell == 0) { return 0; } // positions before it are clamped to it; and step is 0 only where there is no other
   return max(cell * unit - start + step - 1, 0) / step;
 }
 
@@ -174,27 +177,39 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var row_norm = -1.0;
   var weighted = vec4f();
   var counted = vec4f();
-  for (var y = y_first; y < y_end; y++) {
-    let v = fraction(y, i, h, params.y_step, params.y_start, params.y_unit);
-    let line = (image * i32(params.label_h) + y) * i32(params.label_w);
-    for (var x = x_first; x < x_end; x++) {
+  var y = y_first;
+  var x = x_first;
+  loop {
+    let inside = y < y_end && x < x_end;
+    var next = NO_ROW; // also behind the last pixel, so that the last row is added like the others
+    var mix: vec4f;
+    if (inside) {
+      let v = fraction(y, i, h, params.y_step, params.y_start, params.y_unit);
       let u = fraction(x, j, w, params.x_step, params.x_start, params.x_unit);
-      let mix = vec4f((1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u);
-      let next = row_of(labels[line + x], mix, taps);
-      if (next != row) {
-        add(row, taps, weighted, counted);
-        weighted = vec4f();
-        counted = vec4f();
-        row = next;
-        if (row != NO_ROW) { row_norm = norms[row]; }
-        if (COSINE && row != NO_ROW) { row_dots = tap_dots(taps, row); }
+      mix = vec4f((1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u);
+      next = row_of(labels[(image * i32(params.label_h) + y) * i32(params.label_w) + x], mix, taps);
+    }
+    if (next != row) {
+      add(row, taps, weighted, counted);
+      weighted = vec4f();
+      counted = vec4f();
+      row = next;
+      if (row != NO_ROW) {
+        row_norm = norms[row];
+        if (COSINE) { row_dots = tap_dots(taps, row); }
       }
-      if (row == NO_ROW) { continue; }
+    }
+    if (!inside) { break; }
+    if (row != NO_ROW) {
       var distance = 1.0;
       if (COSINE && row_norm >= 0.0) { distance = distance_of(mix, row_dots, row_norm, products); }
       weighted += distance * mix;
       counted += mix;
     }
+    x++;
+    if (x == x_end) {
+      x = x_first;
+      y++;
+    }
   }
-  add(row, taps, weighted, counted);
 }

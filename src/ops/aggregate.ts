@@ -12,7 +12,7 @@ export interface AggregateOptions {
 }
 
 /**
- * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of the pixel's class
+ * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of its class
  * (spec 1.3, rows 7 and 8). The gradient goes to the logits only (spec 2.8): the memory is a constant, and must not be
  * written to before backward. `hard` passes no gradient at all.
  *

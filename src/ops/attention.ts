@@ -64,7 +64,8 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
         const dyPart = queriesOf(dy, chunk);
         const scores = product(qPart, imagesOf(k, chunk), { transposeB: true });
         const dScores = product(dyPart, imagesOf(v, chunk), { transposeB: true });
-        gpu.run("attention.gradients", { scores, d_scores: dScores, saved_statistics: statistics, saved_deltas: deltas }, {
+        const saved = { saved_statistics: statistics, saved_deltas: deltas };
+        gpu.run("attention.gradients", { scores, d_scores: dScores, ...saved }, {
           elements: chunk.images * chunk.rows * Math.ceil(k.shape[1] / 4),
           ...kernelOptions(chunk, q, k, options),
         });
@@ -106,10 +107,14 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
   samples: [
     { inputs: [[1, 1, 1], [1, 1, 1], [1, 1, 1]], options: { scale: 1 } },
     { inputs: [[2, 7, 5], [2, 9, 5], [2, 9, 3]], options: { scale: 5 ** -0.5 } },
-    { inputs: [[2, 7, 5], [2, 9, 5], [2, 9, 3]], options: { scale: 0.7, scoreBytes: 3 * 9 * 4 }, note: "3 queries at once" },
-    { inputs: [[3, 2, 4], [3, 5, 4], [3, 5, 6]], options: { scale: 1, scoreBytes: 4 * 5 * 4 }, note: "2 images at once" },
+    { inputs: [[2, 7, 5], [2, 9, 5], [2, 9, 3]], options: { scale: 0.7, scoreBytes: 3 * 9 * 4 }, note: "3 rows" },
+    { inputs: [[3, 2, 4], [3, 5, 4], [3, 5, 6]], options: { scale: 1, scoreBytes: 4 * 5 * 4 }, note: "2 images" },
     { inputs: [[1, 3, 2], { shape: [1, 4, 2], values: () => 1 }, [1, 4, 5]], options: { scale: 2 }, note: "equal keys" },
-    { inputs: [[1, 5, 3], { shape: [1, 6, 3], values: (i) => 30 * Math.sin(i) }, [1, 6, 2]], options: { scale: 1 }, note: "peaks" },
+    {
+      inputs: [[1, 5, 3], { shape: [1, 6, 3], values: (i) => 30 * Math.sin(i) }, [1, 6, 2]],
+      options: { scale: 1 },
+      note: "peaks",
+    },
   ],
 });
 
@@ -181,8 +186,8 @@ function accumulate(running: Tensor | null, part: Tensor): Tensor {
 }
 
 /**
- * softmax(scale · q·kᵀ)·v per image: every query position takes a mixture of the values, exactly. The [p, s] scores exist
- * for a chunk of queries at a time, in backward too, which computes them again from two numbers per query.
+ * softmax(scale · q·kᵀ)·v per image: every query position takes a mixture of the values, exactly. The [p, s] scores
+ * exist for a chunk of queries at a time, in backward too, which computes them again from two numbers per query.
  *
  * @param q [n, p, d] @param k [n, s, d] @param v [n, s, dv]
  * @returns [n, p, dv]

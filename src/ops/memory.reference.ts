@@ -1,4 +1,4 @@
-/** The memory update by its plain definition in f64: resize the features to the labels, then gather pixels per class. */
+/** The memory update by its plain definition in f64: resize the features to the labels, gather pixels per class. */
 import type { Shape } from "../tensor/shape.ts";
 import type { Sample } from "./define.ts";
 import type { MemoryUpdateOptions } from "./memory.ts";
@@ -9,7 +9,12 @@ const EPS = 1e-8;
 /** Mean weight below which weights are uniform: the precision of a cosine in f32 (see kernels/memory_update.wgsl). */
 const LEAST_MEAN_WEIGHT = 1e-6;
 
-export function updateReference(memory: NdArray, features: NdArray, labels: NdArray, options: MemoryUpdateOptions): NdArray {
+export function updateReference(
+  memory: NdArray,
+  features: NdArray,
+  labels: NdArray,
+  options: MemoryUpdateOptions,
+): NdArray {
   const [classes, slots, channels] = memory.shape;
   const [, labelH, labelW] = labels.shape;
   const updated = ndarray(memory.shape, memory.data);
@@ -19,7 +24,8 @@ export function updateReference(memory: NdArray, features: NdArray, labels: NdAr
   for (let klass = 0; klass < classes; klass++) {
     const pixels: Float64Array[] = [];
     labels.data.forEach((label, p) => {
-      if (label === klass && label !== options.ignoreIndex) pixels.push(resized.subarray(p * channels, (p + 1) * channels));
+      if (label !== klass || label === options.ignoreIndex) return;
+      pixels.push(resized.subarray(p * channels, (p + 1) * channels));
     });
     if (pixels.length === 0 || !pixels.every((pixel) => pixel.every(Number.isFinite))) continue;
 
@@ -42,7 +48,8 @@ export function updateReference(memory: NdArray, features: NdArray, labels: NdAr
       const total = distances.reduce((a, b) => a + b, 0);
       const weights = total > LEAST_MEAN_WEIGHT * own.length ? distances : own.map(() => 1);
       const goal = own.length === 0 ? row.map(() => 0) : average(own, weights);
-      updated.data.set(row.map((old, c) => (1 - options.momentum) * old + options.momentum * goal[c]), slotOf(klass, slot));
+      const moved = row.map((old, c) => (1 - options.momentum) * old + options.momentum * goal[c]);
+      updated.data.set(moved, slotOf(klass, slot));
     });
   }
   return updated;
@@ -68,7 +75,8 @@ function resize({ shape, data }: NdArray, height: number, width: number, alignCo
         for (const [i, u] of taps(y, h, height, alignCorners)) {
           for (const [j, v] of taps(x, w, width, alignCorners)) {
             for (let channel = 0; channel < c; channel++) {
-              out[((image * height + y) * width + x) * c + channel] += u * v * data[((image * h + i) * w + j) * c + channel];
+              const value = data[((image * h + i) * w + j) * c + channel];
+              out[((image * height + y) * width + x) * c + channel] += u * v * value;
             }
           }
         }
@@ -88,7 +96,7 @@ function taps(at: number, cells: number, pixels: number, alignCorners: boolean):
   return ([[first, 1 - (position - first)], [second, position - first]] as const).filter(([, weight]) => weight !== 0);
 }
 
-/** Labels run over 0..K-1, the ignored 255 and two values that no class has; features are those of a ReLU unless `signed`. */
+/** Labels run over 0..K-1, the ignored 255 and two that no class has; features are those of a ReLU unless `signed`. */
 function sample(
   memory: Shape,
   features: Shape,
@@ -98,11 +106,12 @@ function sample(
 ): Sample<MemoryUpdateOptions> {
   const value = (random: () => number) => (signed ? 2 * random() - 1 : Math.max(0, 1.5 * random() - 0.3));
   const labels = [...Array(memory[0]).keys(), 255, -1, memory[0]];
+  const anyLabel = (_: number, random: () => number) => labels[Math.floor(random() * labels.length)];
   return {
     inputs: [
       { shape: memory, values: (i, random) => (i < memory[1] * memory[2] ? 0 : value(random)) }, // class 0 is empty
       { shape: features, values: (_, random) => value(random) },
-      { shape: [features[0], ...size], dtype: "i32", values: (_, random) => labels[Math.floor(random() * labels.length)] },
+      { shape: [features[0], ...size], dtype: "i32", values: anyLabel },
     ],
     options: { momentum: 0.9, strategy: "cosine_similarity", ignoreIndex: 255, ...options },
   };

@@ -41,8 +41,11 @@ const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions
 
     using _scratch = gpu.arena();
     const norms = Tensor.empty(gpu, [rows]);
-    const grid = { rows, cells, h, w };
-    gpu.run("memory_norms.slots", { memory, norms }, { elements: rows, params: grid, constants: { CHANNELS: channels } });
+    gpu.run("memory_norms.slots", { memory, norms }, {
+      elements: rows,
+      params: { rows, cells, h, w },
+      constants: { CHANNELS: channels },
+    });
 
     const { weights, counts } = pixelWeights(memory, features, labels, norms, options);
 
@@ -149,7 +152,9 @@ export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, o
   const { momentum, strategy } = options;
   const [, slots, channels] = memory.shape;
   if (memory.shape.length !== 3 || memory.size === 0) {
-    throw new Error(`updateMemory: the memory has shape ${showShape(memory.shape)}; expected [classes, slots, channels]`);
+    throw new Error(
+      `updateMemory: the memory has shape ${showShape(memory.shape)}; expected [classes, slots, channels]`,
+    );
   }
   if (features.shape.length !== 4 || features.shape[3] !== channels) {
     throw new Error(
@@ -168,7 +173,9 @@ export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, o
     throw new Error(`updateMemory: unknown strategy "${strategy}"; expected "cosine_similarity" or "mean"`);
   }
   if (strategy === "mean" && slots > 1) {
-    throw new Error(`updateMemory: strategy "mean" cannot tell ${slots} slots per class apart; use "cosine_similarity"`);
+    throw new Error(
+      `updateMemory: strategy "mean" cannot tell ${slots} slots per class apart; use "cosine_similarity"`,
+    );
   }
   return apply(updateOp, [memory, features, labels], options);
 }

@@ -24,7 +24,8 @@ async function run(scoreBytes?: number): Promise<Float32Array[]> {
   for (const input of inputs) input.requireGrad();
   const y = attention(...inputs, { scale: D ** -0.5, scoreBytes }).keep();
   backward(y, { grad: tensor(N, P, DV) });
-  const results = await Promise.all([y, ...inputs.map((x) => x.grad!)].map(async (x) => Float32Array.from(await x.data())));
+  const tensors = [y, ...inputs.map((x) => x.grad!)];
+  const results = await Promise.all(tensors.map(async (x) => Float32Array.from(await x.data())));
   await checkDevice();
   return results;
 }
@@ -34,7 +35,9 @@ test("any limit on the scores gives the same output and gradients", async () => 
   const oneRow = 4 * S;
   for (const rows of [1, 4, P, 2 * P, N * P]) {
     const parts = await run(rows * oneRow);
-    parts.forEach((part, i) => assertClose(`${["y", "dq", "dk", "dv"][i]}, ${rows} rows`, part, whole[i], [part.length], TOLERANCE));
+    parts.forEach((part, i) => {
+      assertClose(`${["y", "dq", "dk", "dv"][i]}, ${rows} rows`, part, whole[i], [part.length], TOLERANCE);
+    });
   }
 });
 
@@ -80,7 +83,8 @@ test("refuses shapes that do not fit and limits below one query", async () => {
   refuses(tensor(2, 2, 3), tensor(1, 4, 3), tensor(1, 4, 3), shapes);
   refuses(tensor(2, 3), tensor(4, 3), tensor(4, 3), shapes);
   refuses(tensor(1, 2, 3), tensor(1, 0, 3), tensor(1, 0, 3), shapes);
-  refuses(tensor(1, 2, 3), tensor(1, 4, 3), tensor(1, 4, 3), /one query over 4 keys take 16 bytes and the limit is 15/, 15);
+  const limit = /one query over 4 keys take 16 bytes and the limit is 15/;
+  refuses(tensor(1, 2, 3), tensor(1, 4, 3), tensor(1, 4, 3), limit, 15);
 });
 
 test.run();
