@@ -16,22 +16,25 @@ export function philox4x32(counter: Word4, key: readonly [number, number]): Word
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0);
-    const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = Math.imul(MULTIPLIER_0, c0);
-    const low1 = Math.imul(MULTIPLIER_1, c2);
-    [c0, c1, c2, c3] = [high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0];
+    const next0 = multiplyHigh(MULTIPLIER_1, c2) ^ c1 ^ k0;
+    const next2 = multiplyHigh(MULTIPLIER_0, c0) ^ c3 ^ k1;
+    c1 = Math.imul(MULTIPLIER_1, c2);
+    c3 = Math.imul(MULTIPLIER_0, c0);
+    c0 = next0;
+    c2 = next2;
     k0 = (k0 + KEY_STEP_0) | 0;
     k1 = (k1 + KEY_STEP_1) | 0;
   }
   return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
 }
 
-/** Upper 32 bits of the product of two unsigned 32-bit words, in 16-bit halves because doubles hold 53 bits. */
+/** Upper 32 bits of the product of two 32-bit words taken as unsigned, in 16-bit halves: no partial sum exceeds 32 bits. */
 function multiplyHigh(a: number, b: number): number {
-  const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  const low = a0 * b0;
-  const middle = a1 * b0 + Math.floor(low / 0x10000);
-  const cross = a0 * b1 + (middle % 0x10000);
-  return (a1 * b1 + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000)) | 0;
+  const a1 = a >>> 16;
+  const a0 = a & 0xffff;
+  const b1 = b >>> 16;
+  const b0 = b & 0xffff;
+  const middle = Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16);
+  const cross = Math.imul(a0, b1) + (middle & 0xffff);
+  return (Math.imul(a1, b1) + (middle >>> 16) + (cross >>> 16)) | 0;
 }

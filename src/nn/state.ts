@@ -76,11 +76,14 @@ export function loadState(entries: StateEntries, dict: StateDict, options: LoadO
   for (const [name, entry] of wanted) {
     const data = dict.get(name)?.data;
     if (!data) continue;
-    if (entry instanceof Variable) entry.assign(fromTorch(Float32Array.from(data, Number), entry.shape, entry.layout));
+    if (entry instanceof Variable) entry.assign(fromTorch(toFloats(data), entry.shape, entry.layout));
     else entry.value = Number(data[0]);
   }
   return { missing, unexpected };
 }
+
+const toFloats = (data: StateTensor["data"]): Float32Array =>
+  data instanceof Float32Array ? data : Float32Array.from(data, Number);
 
 const MAX_LISTED = 20;
 

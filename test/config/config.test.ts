@@ -83,10 +83,24 @@ test("validateConfig names the field and its range", () => {
   assertUserError(() => validateConfig(config), /eval\.stride 999,10 exceeds eval\.crop/);
 });
 
-test("every validated path exists in every preset, and is what the message calls it", () => {
-  const config = preset();
-  setField(config, "eval.average", "sum");
-  assertUserError(() => validateConfig(config), /^eval\.average is sum, expected logits, probs$/);
+/** Paths of every single value below a group. */
+function paths(group: object, prefix = ""): string[] {
+  return Object.entries(group).flatMap(([name, value]) =>
+    typeof value === "object" && !Array.isArray(value) ? paths(value, `${prefix}${name}.`) : [prefix + name],
+  );
+}
+
+test("no number goes unchecked: -1 is accepted nowhere", () => {
+  const numeric = paths(preset()).filter((path) => {
+    const value = path.split(".").reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], preset());
+    return typeof value === "number" || Array.isArray(value);
+  });
+  assert.ok(numeric.length > 20);
+  for (const path of numeric) {
+    const config = preset();
+    setField(config, path, "-1");
+    assertUserError(() => validateConfig(config), new RegExp(`^${path.replaceAll(".", "\\.")} is -1, expected`));
+  }
 });
 
 test("switching the memory off leaves the host; weight 0 leaves out the auxiliary head", () => {
