@@ -40,6 +40,9 @@ const WANTED_FEATURES = [
 /** Dawn hides subgroup matrices without the first and f16 on NVIDIA without the second. */
 const UNLOCKING_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 
+/** Dawn crashes when this object is collected before its device, whoever still holds the device: kept until `close`. */
+const instances = new Set<GPU>();
+
 /**
  * Opens a device on Dawn with every useful feature and all the limits its adapter has.
  * Errors: NoAdapterError where there is no adapter; UserError where the named one or timestamps are missing.
@@ -62,14 +65,14 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice>
     requiredLimits: allLimits(adapter.limits),
   });
   const watch = watchDevice(device);
+  instances.add(gpu);
 
   return {
     device,
     info,
     check: watch.check,
     close() {
-      if (gpu === undefined) return;
-      gpu = undefined;
+      if (!instances.delete(gpu)) return;
       try {
         watch.check();
       } finally {
