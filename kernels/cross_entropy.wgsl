@@ -20,8 +20,8 @@
 // LOG_PROBS  x holds log-probabilities already: nll_loss. Needs SMOOTHING 0.
 // PER_ROW    in backward: see there; `factor` is not read and any buffer may stand there
 //
-// bindings  x [rows][CLASSES], labels i32 [rows], weight [CLASSES]: read; stats vec2f [rows]: written by losses and
-//           partials, read by backward; loss [rows], sums vec2f [ceil(rows / rowsPer)], dx like x: write;
+// bindings  x [rows][CLASSES], labels i32 [rows], weight [CLASSES]: read; stats vec2f [rows]: write;
+//           loss [rows], sums vec2f [ceil(rows / rowsPer)], dx like x: write; for backward, saved (the stats),
 //           dloss [1] or [rows], factor [1]: read
 // params    rows; rowsPer: read by partials only
 // dispatch  losses, backward: one invocation per row; partials: one per rowsPer rows; ceil(invocations / 64)
@@ -48,7 +48,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read> dloss: array<f32>;
 @group(0) @binding(7) var<storage, read> factor: array<f32>;
 @group(0) @binding(8) var<storage, read_write> dx: array<f32>;
-@group(0) @binding(9) var<uniform> params: Params;
+@group(0) @binding(9) var<storage, read> saved: array<vec2f>;
+@group(0) @binding(10) var<uniform> params: Params;
 
 // Stands for "nothing seen yet". Finite, so that no difference with it is NaN; its exponential is 0 in any row.
 const LOWEST = -3.4028234e38;
@@ -145,7 +146,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   if (SMOOTHING > 0.0) {
     for (var k = 0u; k < CLASSES; k++) { mass += soft * classWeight(k); }
   }
-  let found = stats[row];
+  let found = saved[row];
   for (var k = 0u; k < CLASSES; k++) {
     var g = mass * exp(x[start + k] - found.x - found.y) - select(0.0, hard, k == t);
     if (SMOOTHING > 0.0) { g -= soft * classWeight(k); }

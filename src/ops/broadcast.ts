@@ -1,4 +1,4 @@
-/** Arithmetic that is not recorded: what the recorded ops in elementwise.ts and reduce.ts, and other gradients, share. */
+/** Arithmetic that is not recorded: what the ops in elementwise.ts and reduce.ts, and other gradients, share. */
 import { Tensor } from "../tensor/tensor.ts";
 import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";

@@ -79,10 +79,10 @@ const lossOp = (name: string, logProbs: boolean) => {
     forward,
     backward(ctx, dloss, [x, labels, weight], settings) {
       const perRow = settings.reduction === "none";
-      const stats = ctx.saved[0];
+      const saved = ctx.saved[0];
       const factor = perRow ? dloss : ctx.saved[1];
       const dx = Tensor.empty(x.gpu, x.shape);
-      x.gpu.run("cross_entropy.backward", { x, labels, weight: weight ?? x, stats, dloss, factor, dx }, {
+      x.gpu.run("cross_entropy.backward", { x, labels, weight: weight ?? x, saved, dloss, factor, dx }, {
         elements: labels.size,
         params: { rows: labels.size, rowsPer: 1 },
         constants: { ...constants(x, weight, settings), PER_ROW: perRow },
@@ -120,8 +120,8 @@ const nllOp = lossOp("nll_loss", true);
  * -log softmax(logits)[target] over the last axis: logits [..., K], target i32 [...]. The result has the shape of the
  * target for reduction "none", otherwise it is a scalar. Targets outside [0, K) count as ignored.
  *
- * A target f32 [..., K] holds probabilities instead: -sum(target * log softmax(logits)), with gradients for both. Nothing
- * is ignored then, and the mean divides by the number of rows.
+ * A target f32 [..., K] holds probabilities instead: -sum(target * log softmax(logits)), with gradients for both.
+ * Nothing is ignored then, and the mean divides by the number of rows.
  */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const { labelSmoothing = 0 } = options;
@@ -162,8 +162,8 @@ function check(shape: Shape, target: Tensor, { weight, ignoreIndex = 0 }: NllOpt
   const classes = shape.at(-1);
   if (classes === undefined || !sameShape(shape.slice(0, -1), target.shape)) {
     throw new Error(
-      `input and target batch or spatial sizes don't match: target ${showShape(target.shape)}, input ${showShape(shape)}; ` +
-        "the input has one axis more, the classes, at the end",
+      `input and target batch or spatial sizes don't match: target ${showShape(target.shape)}, ` +
+        `input ${showShape(shape)}; the input has one axis more, the classes, at the end`,
     );
   }
   if (target.dtype !== "i32") throw new Error(`expected targets of type i32, got ${target.dtype}`);

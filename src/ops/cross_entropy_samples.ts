@@ -25,7 +25,11 @@ export function samples(logProbs: boolean): Sample<Options>[] {
     { inputs: [[1, 1], labels([1], 1, -100), null], options: defaults, note: "one class" },
     { inputs: [[5], labels([], 5, -100), null], options: defaults, note: "one row" },
     { inputs: [[2, 3, 5, 19], labels([2, 3, 5], 19, 255), null], options: { ...defaults, ignoreIndex: 255 } },
-    { inputs: [[13, 7], labels([13], 7, 3), weights(7)], options: { ...defaults, ignoreIndex: 3 }, note: "a real class" },
+    {
+      inputs: [[13, 7], labels([13], 7, 3), weights(7)],
+      options: { ...defaults, ignoreIndex: 3 },
+      note: "a real class",
+    },
     { inputs: [[13, 7], labels([13], 7, -100), weights(7)], options: { ...defaults, reduction: "sum" } },
     { inputs: [[3, 4, 6], labels([3, 4], 6, -100), weights(6)], options: { ...defaults, reduction: "none" } },
     { inputs: [[9, 4], labels([9], 4, 4), null], options: defaults, note: "labels beyond the classes" },

@@ -91,10 +91,14 @@ interface PadOptions {
 const padOp = defineOp<readonly [Tensor], PadOptions>({
   name: "pad",
   forward(_ctx, [x], { padding, value }) {
-    return eachAxis(x, padding, (t, dim, before, after) => window(t, dim, before, t.shape[dim] + before + after, value));
+    const grow = (t: Tensor, dim: number, before: number, after: number): Tensor =>
+      window(t, dim, before, t.shape[dim] + before + after, value);
+    return eachAxis(x, padding, grow);
   },
   backward(_ctx, dy, _inputs, { padding }) {
-    return [eachAxis(dy, padding, (t, dim, before, after) => window(t, dim, -before, t.shape[dim] - before - after))];
+    const cut = (t: Tensor, dim: number, before: number, after: number): Tensor =>
+      window(t, dim, -before, t.shape[dim] - before - after);
+    return [eachAxis(dy, padding, cut)];
   },
   reference([x], { padding, value }) {
     return padding.reduce((t, [before, after], dim) => {

@@ -23,7 +23,11 @@ const sliceOp = defineOp<readonly [Tensor], SliceOptions>({
     { inputs: [[3, 5, 7]], options: { dim: 1, start: 4, end: 5 } },
     { inputs: [[3, 5, 7]], options: { dim: 0, start: 1, end: 3 } },
     { inputs: [[2, 3]], options: { dim: 1, start: 2, end: 2 }, note: "nothing" },
-    { inputs: [{ shape: [2, 9], dtype: "i32", values: (i) => i - 4 }], options: { dim: 1, start: 3, end: 8 }, note: "i32" },
+    {
+      inputs: [{ shape: [2, 9], dtype: "i32", values: (i) => i - 4 }],
+      options: { dim: 1, start: 3, end: 8 },
+      note: "i32",
+    },
   ],
 });
 
@@ -32,7 +36,9 @@ export function slice(x: Tensor, dim: number, start: number, end: number): Tenso
   const axis = normalizeAxis(dim, x.shape.length);
   const size = x.shape[axis];
   if (size === undefined) throw new Error("slice() cannot be applied to a 0-dim tensor.");
+  if (!Number.isInteger(start) || !Number.isInteger(end)) {
+    throw new Error(`slice bounds must be integers, got ${start}:${end}`);
+  }
   const bound = (value: number): number => Math.min(Math.max(value < 0 ? value + size : value, 0), size);
-  if (!Number.isInteger(start) || !Number.isInteger(end)) throw new Error(`slice bounds must be integers, got ${start}:${end}`);
   return apply(sliceOp, [x], { dim: axis, start: bound(start), end: Math.max(bound(start), bound(end)) });
 }

@@ -48,6 +48,18 @@ test("a mean over nothing is NaN where PyTorch's answer is asked for; the gradie
   }
 });
 
+test("backward may run twice over a graph that is kept", async () => {
+  const gpu = await testGpu();
+  using _arena = gpu.arena();
+  const x = Tensor.from(gpu, [1, 2, 4, 3], [2, 2]).requireGrad();
+  const loss = crossEntropy(x, Tensor.from(gpu, Int32Array.of(0, 1), [2])).keep();
+  backward(loss, { retainGraph: true });
+  const once = [...(await x.grad!.data())];
+  backward(loss);
+  assert.equal([...(await x.grad!.data())], once.map((g) => 2 * g));
+  loss.dispose();
+});
+
 test("arguments that do not fit together are refused", async () => {
   const gpu = await testGpu();
   using _arena = gpu.arena();
