@@ -1,7 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { noGrad } from "../../src/autograd/tape.ts";
-import type { Gpu } from "../../src/runtime/gpu.ts";
 import { assertResults, hasFixtures, readFixture } from "../support/fixtures.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
 import { loadNetwork, runStep, runTrajectory } from "./network_runners.ts";
@@ -15,10 +14,6 @@ const NETWORKS: Readonly<Record<string, readonly string[]>> = {
   r18_ppm_hard: ["traj_inputs.safetensors"],
 };
 
-/** One runtime for the file: its cases share most pipelines, and compiling is what takes time. */
-let opened: Promise<Gpu> | null = null;
-const sharedGpu = (): Promise<Gpu> => (opened ??= testGpu());
-
 function assertFile(path: string, results: Collected): void {
   const fixture = readFixture(path);
   assertResults(path, fixture, fixture.cases[0], results);
@@ -29,7 +24,7 @@ if (hasFixtures("modules and networks of the official code")) {
     const fixture = readFixture(`mcibi/${file}.safetensors`);
     for (const item of fixture.cases) {
       test(`${file} ${item.id}: ${item.note ?? ""}`, async () => {
-        const gpu = await sharedGpu();
+        const gpu = await testGpu();
         if (item.expected_error) {
           const error = await runBlock(gpu, fixture, item).then(
             () => null,
@@ -47,22 +42,23 @@ if (hasFixtures("modules and networks of the official code")) {
   for (const [network, inputs] of Object.entries(NETWORKS)) {
     const folder = `network/${network}`;
     test(`${network}: one training step, every intermediate value and gradient`, async () => {
-      const results = await runStep(await sharedGpu(), folder);
+      const results = await runStep(await testGpu(), folder);
       assertFile(`${folder}/step.safetensors`, results);
       assertFile(`${folder}/step_grads.safetensors`, results);
       await checkDevice();
     });
 
     test(`${network}: five iterations of SGD`, async () => {
-      const gpu = await sharedGpu();
+      const gpu = await testGpu();
+      const before = gpu.memory.live;
       const results = await runTrajectory(gpu, folder, inputs);
+      assert.is(gpu.memory.live, before, "bytes still allocated after everything was disposed");
       assertFile(`${folder}/traj.safetensors`, results);
       assertFile(`${folder}/traj_final.safetensors`, results);
-      assert.is(gpu.memory.live, 0, "bytes still allocated after everything was disposed");
     });
 
     test(`${network}: evaluation mode`, async () => {
-      const gpu = await sharedGpu();
+      const gpu = await testGpu();
       using _ = gpu.arena();
       const { model } = loadNetwork(gpu, folder);
       model.eval();

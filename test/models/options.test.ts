@@ -17,10 +17,6 @@ import { seededRandom } from "../support/random.ts";
 const CLASSES = 3;
 const IGNORE = 255;
 
-/** One runtime for the file: its cases share most pipelines, and compiling is what takes time. */
-let opened: Promise<Gpu> | null = null;
-const sharedGpu = (): Promise<Gpu> => (opened ??= testGpu());
-
 function slim(): Config {
   const config = preset();
   config.model.backbone = { ...config.model.backbone, baseChannels: 2, stemChannels: 2 };
@@ -80,7 +76,7 @@ const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>
 
 for (const [name, change] of Object.entries(VARIANTS)) {
   test(`${name}: a training step reaches every parameter with finite numbers`, async () => {
-    const gpu = await sharedGpu();
+    const gpu = await testGpu();
     using _ = gpu.arena();
     const options = change(modelOptions(slim(), CLASSES));
     const model = new Mcibi(options, new RandomState(1)).initialize(gpu, 1);
@@ -108,7 +104,7 @@ for (const [name, change] of Object.entries(VARIANTS)) {
 }
 
 test("a batch without labels: loss 0, zero gradients, memory as it was", async () => {
-  const gpu = await sharedGpu();
+  const gpu = await testGpu();
   using _ = gpu.arena();
   const config = slim();
   const model = buildModel(config, CLASSES, new RandomState(1)).initialize(gpu, 1);
@@ -135,7 +131,7 @@ test("a batch without labels: loss 0, zero gradients, memory as it was", async (
 });
 
 test("the memory loss starts at its epoch, and leaves running statistics alone when told so", async () => {
-  const gpu = await sharedGpu();
+  const gpu = await testGpu();
   using _ = gpu.arena();
   const config = slim();
   const counted = async (epoch: number, updateRunningStats: boolean) => {
@@ -153,7 +149,7 @@ test("the memory loss starts at its epoch, and leaves running statistics alone w
 });
 
 test("the same seed gives the same loss and gradients, bit by bit, dropout included", async () => {
-  const gpu = await sharedGpu();
+  const gpu = await testGpu();
   using _ = gpu.arena();
   const run = async () => {
     const model = buildModel(slim(), CLASSES, new RandomState(4)).initialize(gpu, 4);
