@@ -25,8 +25,7 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 fn slope(value: f32) -> f32 {
-  if (value > 0.0) { return 1.0; }
-  return select(0.0, SLOPE, OP == 1u);
+  return select(select(0.0, SLOPE, OP == 1u), 1.0, !(value <= 0.0)); // NaN counts as positive, as in PyTorch
 }
 
 @compute @workgroup_size(64)
@@ -35,7 +34,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   for (var i = first; i < min(first + 4u, params.count); i++) {
     let value = x[i];
     // Not value * slope: NaN must stay NaN, and infinity must not become 0 * infinity.
-    y[i] = select(select(0.0, SLOPE * value, OP == 1u), value, value > 0.0 || value != value);
+    y[i] = select(select(0.0, SLOPE * value, OP == 1u), value, !(value <= 0.0));
   }
 }
 

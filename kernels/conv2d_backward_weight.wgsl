@@ -4,7 +4,7 @@
 //
 // x   [n, h, w, IN];  dy  [n, oh, ow, OUT]
 // dw  [splits, KH, KW, IN / GROUPS, OUT]: slice s holds the sum over its part of the output rows (n*oh of them);
-//     sum_slabs.wgsl adds the slices in order
+//     reduce.wgsl adds the slices in order
 // Overrides as in conv2d.wgsl; params as there, and splits.
 //
 // dispatch  (ceil(OUT/GROUPS / 64), ceil(KH*KW*IN/GROUPS / 64), GROUPS * splits) workgroups of 256: a 64 x 64 tile,

@@ -3,7 +3,7 @@
 // op(a) is m x k: a is stored [batch, m, k], or [batch, k, m] where TRANSPOSE_A.
 // op(b) is k x n: b is stored [batch, k, n], or [batch, n, k] where TRANSPOSE_B.
 // y is [splits, batch, m, n]: slice s holds the sum over its part of k. With splits = 1 that is the product; otherwise
-// sum_slabs.wgsl adds the slices in order.
+// reduce.wgsl adds the slices in order.
 //
 // params    m, n, k; batch; splits: parts that k is cut into, each a multiple of 16 long (the last may be shorter)
 // dispatch  (ceil(n / 64), ceil(m / 64), batch * splits) workgroups of 256: a 64 x 64 tile each, 4 x 4 per invocation

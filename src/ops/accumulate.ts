@@ -1,4 +1,4 @@
-/** Adding gradients: where paths meet in the graph, and into the `grad` of a leaf. */
+/** Sums behind the scenes: where paths meet in the graph, into the `grad` of a leaf, over the slabs of a product. */
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { arithmetic, sumAxes } from "./broadcast.ts";

@@ -13,6 +13,7 @@ const samples = (slope: number): Sample<ActivationOptions>[] => [
   { inputs: [[1]], options: { slope } },
   { inputs: [[2, 3, 5, 7]], options: { slope }, note: "normal numbers and exact zeros" },
   { inputs: [{ shape: [3], values: (i) => [0, -0, 1e-30][i] }], options: { slope }, note: "kink" },
+  { inputs: [{ shape: [3], values: (i) => [NaN, Infinity, -Infinity][i] }], options: { slope }, note: "not finite" },
 ];
 
 const activationOp = (name: string, op: 0 | 1, slope: number) =>
@@ -29,12 +30,17 @@ const activationOp = (name: string, op: 0 | 1, slope: number) =>
       x.gpu.run("activation.backward", { x: ctx.saved[0], dy, dx }, { ...dispatch(x, op, options) });
       return [dx];
     },
-    reference: ([x], options) => map(x!, (v) => (v > 0 ? v : options.slope * v)),
+    reference: ([x], options) => map(x!, (v) => (v <= 0 ? negative(v, options) : v)),
     referenceBackward: ([x], grad, options): NdArray[] => [
-      map(grad, (g, i) => (x!.data[i] > 0 ? g : options.slope * g)),
+      map(grad, (g, i) => (x!.data[i] <= 0 ? negative(g, options) : g)),
     ],
     samples: samples(slope),
   });
+
+/** Zero without a slope, also for infinities. */
+function negative(value: number, { slope }: ActivationOptions): number {
+  return slope === 0 ? 0 : slope * value;
+}
 
 function dispatch(x: Tensor, op: number, { slope }: ActivationOptions) {
   return { elements: Math.ceil(x.size / 4), params: { count: x.size }, constants: { OP: op, SLOPE: slope } };
