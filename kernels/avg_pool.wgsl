@@ -4,7 +4,7 @@
 //
 // forward   y[o, i, k] = sum of x[o, j, k] over the window of i, begin <= j < end, divided by its divisor
 // adjoint   dx[o, j, k] = sum of dy[o, i, k] / divisor over the windows i that contain j, ascending
-// ADAPTIVE  true: window i is floor(i * in_size / out_size) .. ceil((i + 1) * in_size / out_size), divided by its length
+// ADAPTIVE  true: window i is floor(i * in_size / out_size) .. ceil((i + 1) * in_size / out_size), divided by its size
 //           false: window i is `kernel` long and begins at i * stride - padding, cut to the axis
 // COUNT_PADDING  of ADAPTIVE false: whether the divisor counts what lies in the padding, or only what is on the axis
 //

@@ -12,9 +12,9 @@
 //           backward: x, dy, mean, variance, weight, sum_g, sum_g_xhat read, dx write
 // WEIGHT    false: weight is 1 and its binding any buffer.  BIAS  likewise, with 0
 // params    rows, columns; block: columns per invocation, in weight_sums rows per invocation; eps
-// dispatch  forward, backward: one invocation per row and block, neighbours being blocks. row_sums: the same, neighbours
-//           being rows. weight_sums: one per block and column, neighbours being columns. ceil(invocations / 64)
-//           workgroups, folded over y beyond 65535
+// dispatch  forward, backward: one invocation per row and block, neighbours being blocks. row_sums: the same,
+//           neighbours being rows. weight_sums: one per block and column, neighbours being columns.
+//           ceil(invocations / 64) workgroups, folded over y beyond 65535
 
 override WEIGHT: bool = true;
 override BIAS: bool = true;

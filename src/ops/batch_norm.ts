@@ -146,6 +146,8 @@ function samples(): Sample<BatchNormOptions>[] {
     { inputs: [[1, 1, 1, 6], [6], [6], [6], positive(6)], options: evaluate, note: "one value per channel" },
     { inputs: [[2, 3, 5, 7], [7], [7], [7], positive(7)], options: evaluate },
     { inputs: [[5, 13], null, null, [13], positive(13)], options: evaluate },
+    { inputs: [[1, 9, 5, 12], [12], [12], null, null], options: train, note: "four channels at a time" },
+    { inputs: [[37, 8], [8], [8], [8], positive(8)], options: evaluate, note: "four channels at a time" },
   ];
 }
 

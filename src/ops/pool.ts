@@ -28,13 +28,13 @@ const maxPoolOp = defineOp<readonly [Tensor], MaxPoolOptions>({
     }
     const { output, dispatch } = maxPoolDispatch(x.shape, options);
     const y = Tensor.empty(x.gpu, output);
-    x.gpu.run("max_pool2d.forward", { x, y }, dispatch(output));
+    x.gpu.run(`${maxPoolKernel(x.shape)}.forward`, { x, y }, dispatch(output));
     return y;
   },
   backward(ctx, dy, [x], options) {
     const dx = Tensor.empty(x.gpu, x.shape);
     const { dispatch } = maxPoolDispatch(x.shape, options);
-    x.gpu.run("max_pool2d.backward", { dy, indices: ctx.saved[0], dx }, dispatch(x.shape));
+    x.gpu.run(`${maxPoolKernel(x.shape)}.backward`, { dy, indices: ctx.saved[0], dx }, dispatch(x.shape));
     return [dx];
   },
   reference: ([x], options) => maxPoolReference(x!, options).y,
@@ -66,15 +66,20 @@ function maxPoolWithIndices(x: Tensor, options: MaxPoolOptions): { y: Tensor; in
   const { output, dispatch } = maxPoolDispatch(x.shape, options);
   const y = Tensor.empty(x.gpu, output);
   const indices = Tensor.empty(x.gpu, output, "i32");
-  x.gpu.run("max_pool2d.forward_indices", { x, y, indices_out: indices }, dispatch(output));
+  x.gpu.run(`${maxPoolKernel(x.shape)}.forward_indices`, { x, y, indices_out: indices }, dispatch(output));
   return { y, indices };
+}
+
+function maxPoolKernel(shape: Shape): "max_pool2d" | "max_pool2d_vec4" {
+  return shape[3] % 4 === 0 ? "max_pool2d_vec4" : "max_pool2d";
 }
 
 function maxPoolDispatch(shape: Shape, options: MaxPoolOptions) {
   const { kernel, stride, padding, dilation, output } = poolWindow("maxPool2d", shape, options);
   const [n, h, w, c] = shape;
+  const lanes = maxPoolKernel(shape) === "max_pool2d_vec4" ? c / 4 : c;
   const dispatch = ([, rows, columns]: Shape) => ({
-    grid: [Math.ceil((columns * c) / 64), rows, n] as const,
+    grid: [Math.ceil((columns * lanes) / 64), rows, n] as const,
     params: { in_h: h, in_w: w, out_h: output[0], out_w: output[1] },
     constants: {
       CHANNELS: c,
@@ -116,17 +121,27 @@ function maxPoolSamples(): Sample<MaxPoolOptions>[] {
   return [
     { inputs: [[1, 1, 1, 1]], options: { kernel: [1, 1] } },
     { inputs: [[2, 7, 9, 5]], options: stem },
-    { inputs: [{ shape: [1, 8, 6, 3], values: (i) => i % 3 }], options: stem, note: "ties" },
+    { inputs: [{ shape: [1, 8, 6, 3], values: (i) => i % 2 }], options: stem, note: "ties" },
+    { inputs: [{ shape: [1, 8, 7, 4], values: (i) => i % 3 }], options: stem, note: "ties" },
     { inputs: [{ shape: [1, 5, 6, 2], values: (_, random) => -1 - random() }], options: stem, note: "below zero" },
     { inputs: [[1, 10, 12, 4]], options: { ...stem, ceilMode: true } },
     { inputs: [[1, 7, 9, 3]], options: { kernel: [2, 3] }, note: "default stride, rest cut off" },
-    { inputs: [[1, 11, 9, 2]], options: { kernel: [3, 2], stride: [1, 2], padding: [1, 1], dilation: [2, 3] } },
-    { inputs: [[1, 2, 2, 1]], options: { kernel: [2, 2], padding: [1, 1], dilation: [3, 3] }, note: "only padding" },
-    {
-      inputs: [{ shape: [1, 4, 4, 2], values: (i) => (i % 5 === 2 ? NaN : i % 4 === 0 ? -Infinity : i) }],
-      options: { kernel: [2, 2], stride: [1, 1] },
-      note: "NaN and infinity",
-    },
+    ...[2, 8].flatMap((channels): Sample<MaxPoolOptions>[] => [
+      {
+        inputs: [[1, 11, 9, channels]],
+        options: { kernel: [3, 2], stride: [1, 2], padding: [1, 1], dilation: [2, 3] },
+      },
+      {
+        inputs: [[1, 2, 2, channels]],
+        options: { kernel: [2, 2], padding: [1, 1], dilation: [3, 3] },
+        note: "a window in the padding",
+      },
+      {
+        inputs: [{ shape: [1, 4, 4, channels], values: (i) => (i % 11 === 2 ? NaN : i % 3 === 0 ? -Infinity : i) }],
+        options: { kernel: [2, 2], stride: [1, 1] },
+        note: "NaN and infinity",
+      },
+    ]),
   ];
 }
 
