@@ -1,0 +1,89 @@
+/** Pooling and resampling of images. */
+import { interpolateBilinear } from "../../ops/interpolate.ts";
+import {
+  adaptiveAvgPool2d as adaptivePool,
+  avgPool2d as averagePool,
+  maxPool2d as maximumPool,
+  maxPool2dIndices,
+} from "../../ops/pool.ts";
+import type { Pair } from "../../tensor/shape.ts";
+import { Skip } from "../runner.ts";
+import type { Call, Definition, Output } from "../call.ts";
+import { imageLayout } from "../layout.ts";
+import type { Layout } from "../layout.ts";
+
+const NONE: Pair = [0, 0];
+
+export const maxPool2d: Definition = {
+  parameters: ["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"],
+  run(call) {
+    const layout = imageLayout(call.stored("input")!);
+    const kernel = call.pair("kernel_size");
+    const x = call.tensor("input", layout);
+    const options = {
+      kernel,
+      stride: call.pair("stride", kernel),
+      padding: call.pair("padding", NONE),
+      dilation: call.pair("dilation", [1, 1]),
+      ceilMode: call.boolean("ceil_mode", false),
+    };
+    const outputs: Output[] = [{ value: maximumPool(x, options), layout }];
+    for (const name of ["indices", "output_1"]) {
+      if (call.expects(name)) outputs.push({ name, value: maxPool2dIndices(x, options), layout });
+    }
+    return outputs;
+  },
+};
+
+export const avgPool2d: Definition = {
+  parameters: ["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"],
+  run(call) {
+    const layout = imageLayout(call.stored("input")!);
+    const kernel = call.pair("kernel_size");
+    const divisorOverride = call.value("divisor_override") === undefined ? undefined : call.number("divisor_override");
+    const options = {
+      kernel,
+      stride: call.pair("stride", kernel),
+      padding: call.pair("padding", NONE),
+      ceilMode: call.boolean("ceil_mode", false),
+      countIncludePad: call.boolean("count_include_pad", true),
+      divisorOverride,
+    };
+    return { value: averagePool(call.tensor("input", layout), options), layout };
+  },
+};
+
+export const adaptiveAvgPool2d: Definition = {
+  parameters: ["input", "output_size"],
+  run(call) {
+    const stored = call.stored("input")!;
+    const layout = imageLayout(stored);
+    const given = call.value("output_size");
+    const sizes: unknown[] = Array.isArray(given) ? given : [given, given];
+    // None keeps the size of that axis.
+    const size = sizes.map((n, i) => n ?? stored.shape.at(i - 2)) as unknown as Pair;
+    return { value: adaptivePool(call.tensor("input", layout), size), layout };
+  },
+};
+
+export const interpolate: Definition = {
+  parameters: ["input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias"],
+  run(call) {
+    call.onlyDefaults({ recompute_scale_factor: false, antialias: false });
+    if (call.value("mode") !== "bilinear") throw new Skip(`mode ${call.value("mode") ?? "nearest"} of interpolate`);
+    return resample(call, call.boolean("align_corners", false));
+  },
+};
+
+/** The older name for align_corners=true. */
+export const upsampleBilinear: Definition = {
+  parameters: ["input", "size", "scale_factor"],
+  run: (call) => resample(call, true),
+};
+
+function resample(call: Call, alignCorners: boolean): Output {
+  const layout: Layout = imageLayout(call.stored("input")!);
+  const optional = (name: string): Pair | undefined => (call.value(name) === undefined ? undefined : call.pair(name));
+  const options = { size: optional("size"), scaleFactor: optional("scale_factor"), alignCorners };
+  return { value: interpolateBilinear(call.tensor("input", layout), options), layout };
+}

@@ -1,0 +1,60 @@
+/** What verify says about its results, to people and as JSON. */
+import type { FileReport, Outcome } from "./verify.ts";
+
+export interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export function countOutcomes(reports: readonly FileReport[]): Totals {
+  const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  for (const { cases } of reports) for (const { outcome } of cases) totals[outcome.status]++;
+  return totals;
+}
+
+export function showTotals({ passed, failed, skipped }: Totals): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/** One line for a file, then indented ones for what failed or was skipped. */
+export function showFile(report: FileReport): string {
+  const lines = [`${report.file.path}: ${showTotals(countOutcomes([report]))}`];
+  for (const { item, outcome } of report.cases) {
+    if (outcome.status !== "failed") continue;
+    lines.push(`  FAILED ${item.id || item.op} (${item.op})${item.note && `: ${item.note}`}`);
+    for (const reason of failureLines(outcome)) lines.push(`    ${reason.replaceAll("\n", "\n    ")}`);
+  }
+  for (const [reason, ids] of skippedByReason(report)) lines.push(`  skipped ${ids.join(", ")}: ${reason}`);
+  return lines.join("\n");
+}
+
+const MAX_MISMATCHES = 8;
+
+function failureLines(outcome: Outcome & { status: "failed" }): string[] {
+  if ("error" in outcome) return [outcome.error];
+  const lines = outcome.mismatches.slice(0, MAX_MISMATCHES).map(({ tensor, problem }) => `${tensor}: ${problem}`);
+  const more = outcome.mismatches.length - lines.length;
+  return more > 0 ? [...lines, `and ${more} more results`] : lines;
+}
+
+function skippedByReason({ cases }: FileReport): Map<string, string[]> {
+  const byReason = new Map<string, string[]>();
+  for (const { item, outcome } of cases) {
+    if (outcome.status !== "skipped") continue;
+    byReason.set(outcome.reason, [...(byReason.get(outcome.reason) ?? []), item.id || item.op]);
+  }
+  return byReason;
+}
+
+/** Everything, for programs. Numbers that JSON does not have are the texts "NaN", "Infinity" and "-Infinity". */
+export function toJson(adapter: object, reports: readonly FileReport[]): string {
+  const files = reports.map((report) => ({
+    path: report.file.path,
+    ...countOutcomes([report]),
+    cases: report.cases.map(({ item, outcome }) => ({ id: item.id, op: item.op, note: item.note, ...outcome })),
+  }));
+  const finite = (_: string, value: unknown): unknown =>
+    typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+  return `${JSON.stringify({ adapter, ...countOutcomes(reports), files }, finite, 2)}\n`;
+}

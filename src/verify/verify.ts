@@ -1,0 +1,85 @@
+/** Runs fixtures and compares: the heart of the command, without files, printing or the opening of a device. */
+import type { Gpu } from "../runtime/gpu.ts";
+import { compare, sameComplaint } from "./compare.ts";
+import type { Mismatch } from "./compare.ts";
+import type { FixtureCase, FixtureFile } from "./fixture.ts";
+import { Skip } from "./runner.ts";
+import type { Session } from "./runner.ts";
+import { findRunner } from "./runners.ts";
+
+export type Outcome =
+  | { readonly status: "passed" }
+  | { readonly status: "failed"; readonly mismatches: readonly Mismatch[] }
+  | { readonly status: "failed"; readonly error: string }
+  | { readonly status: "skipped"; readonly reason: string };
+
+export interface CaseReport {
+  readonly item: FixtureCase;
+  readonly outcome: Outcome;
+}
+
+export interface FileReport {
+  readonly file: FixtureFile;
+  readonly cases: readonly CaseReport[];
+}
+
+export interface VerifyOptions {
+  readonly gpu: Gpu;
+  /** Throws what the device has reported since the last call; see OpenDevice. */
+  readonly check: () => void;
+  /** Which cases to run; default all. */
+  readonly selects?: (item: FixtureCase) => boolean;
+}
+
+/** Runs files one after the other; those of which no case is selected are left out. */
+export async function* verify(
+  files: readonly FixtureFile[],
+  { gpu, check, selects = () => true }: VerifyOptions,
+): AsyncGenerator<FileReport, void, undefined> {
+  const session = openSession(gpu, files);
+  for (const file of files) {
+    const chosen = file.cases.filter(selects);
+    if (chosen.length === 0) continue;
+    const cases: CaseReport[] = [];
+    for (const item of chosen) cases.push({ item, outcome: await run(session, item, check) });
+    yield { file, cases };
+  }
+}
+
+async function run(session: Session, item: FixtureCase, check: () => void): Promise<Outcome> {
+  const runner = findRunner(item.op);
+  if (!runner) return { status: "skipped", reason: `${item.op}: this library has no such operation` };
+  using _ = session.gpu.arena();
+  try {
+    const results = await runner(session, item);
+    check();
+    if (item.expectedError !== null) {
+      return { status: "failed", error: `there was no error; PyTorch says ${item.expectedError}` };
+    }
+    const mismatches = [...item.expected].flatMap(([name, tolerance]) => {
+      return compare(name, results.get(name), item.tensor(name), tolerance) ?? [];
+    });
+    return mismatches.length === 0 ? { status: "passed" } : { status: "failed", mismatches };
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    if (error instanceof Skip) return { status: "skipped", reason: error.message };
+    if (item.expectedError === null) return { status: "failed", error: error.stack ?? error.message };
+    if (sameComplaint(error, item.expectedError)) return { status: "passed" };
+    return { status: "failed", error: `the error is "${error.message}"; PyTorch says ${item.expectedError}` };
+  }
+}
+
+function openSession(gpu: Gpu, files: readonly FixtureFile[]): Session {
+  const shared = new Map<string, Promise<unknown>>();
+  return {
+    gpu,
+    parts(file, name) {
+      const family = file.path.slice(0, file.path.lastIndexOf("/") + 1) + name;
+      return files.filter(({ path }) => path === family || /^_\d+$/.test(path.slice(family.length)) && path.startsWith(family));
+    },
+    once<T>(key: string, compute: () => Promise<T>): Promise<T> {
+      if (!shared.has(key)) shared.set(key, compute());
+      return shared.get(key) as Promise<T>;
+    },
+  };
+}
