@@ -1,29 +1,26 @@
-/** What all commands share: options, and how errors end a process. */
-import { parseArgs } from "node:util";
-import type { ParseArgsConfig } from "node:util";
+/** The frame around every command. */
 import { UserError } from "../errors.ts";
+import { DeviceLostError } from "../device/watch.ts";
 
-type Options = NonNullable<ParseArgsConfig["options"]>;
+/** Exit code for what the user can put right: options, files, data. */
+const USER_ERROR = 2;
+const FAILURE = 1;
 
 /**
- * The options of the command line; there are no positional arguments.
- *
- * @throws UserError for unknown options and missing values, with the usage below it
+ * Runs a command with the arguments after the script's name. What it returns is the exit code, 0 for nothing. A
+ * UserError ends in its message alone and code 2, any other error in its stack and code 1.
  */
-export function parseOptions<const O extends Options>(options: O, usage: string) {
+export async function runMain(main: (args: readonly string[]) => Promise<number | void>): Promise<void> {
+  // A reader that has seen enough, such as `head`, is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
   try {
-    return parseArgs({ options, strict: true, allowPositionals: false }).values;
-  } catch (cause) {
-    throw new UserError(`${(cause as Error).message}\n\n${usage}`);
-  }
-}
-
-/** Runs a command. What it returns is the exit code; a UserError is printed alone and gives 2, any other error 1. */
-export async function runMain(main: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await main();
+    process.exitCode = (await main(process.argv.slice(2))) ?? 0;
   } catch (error) {
-    process.exitCode = error instanceof UserError ? 2 : 1;
-    console.error(error instanceof UserError ? error.message : error);
+    const isExpected = error instanceof UserError || error instanceof DeviceLostError;
+    process.stderr.write(`error: ${isExpected ? error.message : ((error as Error).stack ?? String(error))}\n`);
+    process.exitCode = error instanceof UserError ? USER_ERROR : FAILURE;
   }
 }

@@ -1,0 +1,102 @@
+/** Command line options: declared once, parsed by node:util, described by --help. */
+import { parseArgs } from "node:util";
+import { UserError } from "../errors.ts";
+
+export interface Option {
+  /** What the value stands for in the help text; flags have none. */
+  readonly value?: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
+  readonly help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+export interface Command<O extends Options> {
+  /** How it is called, such as `npm run eval --`. */
+  readonly call: string;
+  readonly summary: string;
+  readonly options: O;
+  /** Ends the help text. */
+  readonly notes?: string;
+}
+
+export type Values<O extends Options> = {
+  readonly [K in keyof O]: O[K] extends { value: string }
+    ? O[K] extends { multiple: true }
+      ? readonly string[]
+      : string | undefined
+    : boolean;
+};
+
+/**
+ * Values by option name; null when help was asked for, which is printed then.
+ *
+ * @throws UserError naming an option that is unknown, lacks its value or has one too many
+ */
+export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Values<O> | null {
+  const entries = Object.entries(command.options);
+  const config = Object.fromEntries(
+    entries.map(([name, { value, multiple = false }]) => {
+      return [name, { type: value === undefined ? ("boolean" as const) : ("string" as const), multiple }];
+    }),
+  );
+  const { values, positionals } = parse([...args], config, entries.map(([name]) => name));
+  if (values.help === true) {
+    process.stdout.write(helpText(command));
+    return null;
+  }
+  if (positionals.length > 0) {
+    throw new UserError(`unexpected argument "${positionals[0]}": values follow an option, as in --set optim.lr=0.02`);
+  }
+  const defaults = entries.map(([name, { value, multiple }]) => [name, value === undefined ? false : multiple ? [] : undefined]);
+  return { ...Object.fromEntries(defaults), ...values } as Values<O>;
+}
+
+type ParseConfig = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
+
+function parse(args: string[], options: ParseConfig, names: readonly string[]) {
+  try {
+    return parseArgs({ args, options: { ...options, help: { type: "boolean" } }, allowPositionals: true });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (!code?.startsWith("ERR_PARSE_ARGS")) throw cause;
+    const unknown = /^Unknown option '(.*?)'/.exec(message)?.[1];
+    if (unknown) throw new UserError(`unknown option ${unknown}; there are ${names.map((n) => `--${n}`).join(", ")}, --help`);
+    throw new UserError(message.split(/\.\s/, 1)[0].replaceAll("'", ""), { cause });
+  }
+}
+
+/** A whole number given as the value of an option; undefined where it was not given. */
+export function wholeNumber(name: string, text: string | undefined, least: number): number | undefined {
+  if (text === undefined) return undefined;
+  const number = text.trim() === "" ? NaN : Number(text);
+  if (Number.isSafeInteger(number) && number >= least) return number;
+  throw new UserError(`--${name} is "${text}", expected a whole number of at least ${least}`);
+}
+
+const WIDTH = 100;
+
+function helpText({ call, summary, options, notes }: Command<Options>): string {
+  const all = { ...options, help: { help: "Print this text." } as Option };
+  const rows = Object.entries(all).map(([name, { value, multiple, help }]) => {
+    return [`  --${name}${value ? ` ${value}` : ""}`, multiple ? `${help} May be repeated.` : help] as const;
+  });
+  const indent = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const lines = rows.map(([left, help]) => {
+    const [first, ...rest] = wrap(help, WIDTH - indent);
+    return [left.padEnd(indent) + first, ...rest.map((text) => " ".repeat(indent) + text)].join("\n");
+  });
+  const end = notes ? `\n${notes}\n` : "";
+  return `${summary}\n\nUsage: ${call} [options]\n\n${lines.join("\n")}\n${end}`;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last !== "" && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
+  }
+  return lines;
+}

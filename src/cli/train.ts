@@ -1,0 +1,138 @@
+/** `npm run train`: trains MCIBI, evaluates it and prints the scores of every class. */
+import { join } from "node:path";
+import { preset, PRESET_NAMES, DEFAULT_PRESET } from "../config/presets.ts";
+import { setFieldFromOption } from "../config/set.ts";
+import { validateConfig } from "../config/validate.ts";
+import type { Config } from "../config/config.ts";
+import { DATASET_NAMES } from "../data/open.ts";
+import { UserError } from "../errors.ts";
+import { readCheckpoint } from "../train/checkpoint.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { ProgressLine } from "../train/progress.ts";
+import { profileTable, scoreTable } from "../train/report.ts";
+import { runTraining } from "../train/run.ts";
+import { configDifferences } from "../train/stored_config.ts";
+import { RunFolder } from "../train/run_folder.ts";
+import type { RunDescription } from "../train/run_folder.ts";
+import { openSplits } from "./datasets.ts";
+import { openForCommand, parseVariants } from "./device.ts";
+import { runMain } from "./main.ts";
+import { parseOptions, wholeNumber } from "./options.ts";
+import type { Values } from "./options.ts";
+import { stopOnSignals } from "./signals.ts";
+
+const COMMAND = {
+  call: "npm run train --",
+  summary: "Trains MCIBI on a dataset of street scenes, evaluates it and prints the scores of every class.",
+  options: {
+    dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the preset's.` },
+    root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
+    split: { value: "NAME", help: "What to train on: train, val, test where it exists, or trainval." },
+    preset: { value: "NAME", help: `One of ${PRESET_NAMES.join(", ")}. Default: ${DEFAULT_PRESET}.` },
+    set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
+    epochs: { value: "N", help: "Short for --set train.epochs=N." },
+    seed: { value: "N", help: "Short for --set train.seed=N." },
+    weights: { value: "FILE", help: "Starts with the weights of this checkpoint; classifiers only if the classes agree." },
+    run: { value: "DIR", help: "Where the results go. Default: runs/DATASET-PRESET-TIME." },
+    resume: { value: "RUN", help: "Continues the run in this folder, to the same bytes as if it had never stopped." },
+    adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
+    profile: { help: "Measures every kernel and prints where the GPU's time went. Slows everything down." },
+  },
+  notes:
+    "The first Ctrl-C (or SIGTERM) finishes the present iteration and saves, with exit code 130 (143); the second one\n" +
+    "ends at once. Exit code 2 means that an option, a file or the data has to be put right.",
+} as const;
+
+type TrainOptions = Values<typeof COMMAND.options>;
+
+/** What --resume takes from the run itself. */
+const FIXED_ON_RESUME = ["dataset", "split", "preset", "set", "epochs", "seed", "weights", "run", "variant"] as const;
+
+interface Plan {
+  readonly config: Config;
+  readonly variants: Readonly<Record<string, string>>;
+  readonly folder: RunFolder;
+  readonly resume: Checkpoint | null;
+  readonly weights: Checkpoint | null;
+}
+
+async function train(args: readonly string[]): Promise<number> {
+  const options = parseOptions(COMMAND, args);
+  if (!options) return 0;
+  const { adapter, profile } = options;
+  const plan = options.resume === undefined ? await planNew(options) : await planResumed(options.resume, options);
+  const { config, variants, folder, resume, weights } = plan;
+  const device = await openForCommand({ adapter, profile, variants });
+  try {
+    const output = new ProgressLine();
+    const { dataset, root, trainSplit, evalSplit } = config.data;
+    const [trainSet, evalSet] = await openSplits(dataset, root, [trainSplit, evalSplit], output);
+    const description: RunDescription = { config, adapter: device.adapter, variants };
+    const { gpu, check } = device;
+    output.log(
+      [
+        `${device.adapter}`,
+        `${trainSet.items.length} images of ${dataset} ${trainSplit} to train on, ` +
+          `${evalSet.items.length} of ${evalSplit} to evaluate on`,
+        `preset ${config.name}, seed ${config.train.seed}, run folder ${folder.path}`,
+        ...(resume ? [`continuing after iteration ${resume.progress.iteration}`] : []),
+      ].join("\n"),
+    );
+    const stop = stopOnSignals(() => output.log("stopping after this iteration; once more to end at once"));
+    const confusion = await runTraining({
+      ...{ gpu, description, trainSet, evalSet, folder, resume, weights, output, check },
+      signal: stop.signal,
+    });
+    output.clear();
+    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
+    if (!confusion) return stop.exitCode();
+    output.log(`\n${scoreTable(evalSet.spec.classNames, confusion)}\n\nresults in ${folder.path}`);
+    return 0;
+  } finally {
+    device.close();
+  }
+}
+
+async function planNew(options: TrainOptions): Promise<Plan> {
+  const config = preset(options.preset);
+  if (options.dataset !== undefined) config.data.dataset = options.dataset;
+  if (options.root !== undefined) config.data.root = options.root;
+  if (options.split !== undefined) config.data.trainSplit = options.split;
+  config.train.epochs = wholeNumber("epochs", options.epochs, 1) ?? config.train.epochs;
+  config.train.seed = wholeNumber("seed", options.seed, 0) ?? config.train.seed;
+  for (const field of options.set) setFieldFromOption(config, field);
+  validateConfig(config);
+  const folder = new RunFolder(options.run ?? defaultFolder(config));
+  await folder.requireEmpty();
+  const weights = options.weights === undefined ? null : await readCheckpoint(options.weights);
+  return { config, variants: parseVariants(options.variant), folder, resume: null, weights };
+}
+
+async function planResumed(run: string, options: TrainOptions): Promise<Plan> {
+  const given = FIXED_ON_RESUME.find((name) => {
+    const value = options[name];
+    return typeof value === "string" || (Array.isArray(value) && value.length > 0);
+  });
+  if (given) throw new UserError(`--${given} cannot go with --resume: a run continues with the settings it began with`);
+  const folder = new RunFolder(run);
+  const { config, variants } = await folder.describe();
+  const resume = await readCheckpoint(folder.last);
+  const differences = configDifferences(resume.config, config, ["the checkpoint", "config.json"]);
+  if (differences.length > 0) {
+    throw new UserError(`checkpoint ${folder.last} is not from the run in ${run}: ${differences.join("; ")}`);
+  }
+  if (options.root !== undefined) config.data.root = options.root;
+  return { config, variants, folder, resume, weights: null };
+}
+
+/** runs/DATASET-PRESET-TIME, the time being local and to the second. */
+function defaultFolder({ name, data }: Config): string {
+  const now = new Date();
+  const two = (n: number): string => String(n).padStart(2, "0");
+  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("");
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("");
+  return join("runs", `${data.dataset}-${name}-${date}-${time}`);
+}
+
+await runMain(train);

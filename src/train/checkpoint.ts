@@ -1,0 +1,153 @@
+/**
+ * Checkpoints: safetensors files with the network under its official state_dict names, the optimiser's momentum under
+ * `optimizer.momentum_buffer.<parameter>` in the same layout, and in the metadata whatever else the run needs to go on
+ * with the same bytes: configuration, classes, counters, the state of the dropout generator.
+ */
+import type { Config } from "../config/config.ts";
+import { UserError } from "../errors.ts";
+import { readFileBytes, writeFileAtomic } from "../io/files.node.ts";
+import { parseSafetensors, serializeSafetensors } from "../io/safetensors.ts";
+import type { StoredTensor } from "../io/safetensors.ts";
+import { readTensors } from "../nn/readback.ts";
+import { fromTorch, toTorch } from "../nn/state.ts";
+import type { LoadOptions, StateTensor } from "../nn/state.ts";
+import type { Mcibi } from "../models/mcibi.ts";
+import { checkStoredConfig } from "./stored_config.ts";
+import type { Trainer } from "./trainer.ts";
+
+const FORMAT = "mcibi-webgpu checkpoint 1";
+const MOMENTUM = "optimizer.momentum_buffer.";
+
+/** Where a run stands. */
+export interface Progress {
+  /** Finished iterations. */
+  readonly iteration: number;
+  /** Iterations per epoch: with them the epoch and the place in it follow. */
+  readonly stepsPerEpoch: number;
+  /** Last epoch that was evaluated; 0 for none. */
+  readonly evaluatedEpoch: number;
+  /** The best evaluation so far. */
+  readonly best: { readonly epoch: number; readonly meanIou: number } | null;
+}
+
+/** What the weights mean. */
+export interface Subject {
+  readonly dataset: string;
+  readonly classNames: readonly string[];
+}
+
+export interface Checkpoint {
+  /** Where it was read from, for messages. */
+  readonly path: string;
+  /** As it was trained, but for `data.root`, which is empty: a checkpoint says what it learned from, not where that lay. */
+  readonly config: Config;
+  readonly subject: Subject;
+  readonly progress: Progress;
+  /** Dropout masks drawn so far. */
+  readonly masksDrawn: number;
+  readonly state: ReadonlyMap<string, StoredTensor>;
+  readonly momentum: ReadonlyMap<string, StoredTensor>;
+}
+
+/** The bytes of a checkpoint of the trainer as it is now; the same state gives the same bytes. */
+export async function serializeCheckpoint(
+  trainer: Trainer,
+  { config, subject, progress }: Pick<Checkpoint, "config" | "subject" | "progress">,
+): Promise<Uint8Array> {
+  await trainer.drain(); // what follows waits without sleeping
+  const state = await trainer.model.stateDict();
+  const momentum = await readMomentum(trainer);
+  return serializeSafetensors([...state, ...momentum], {
+    format: FORMAT,
+    config: JSON.stringify({ ...config, data: { ...config.data, root: "" } }),
+    subject: JSON.stringify(subject),
+    progress: JSON.stringify(progress),
+    dropout: JSON.stringify({ masksDrawn: trainer.random.counter }),
+  });
+}
+
+/** Writes the bytes under each of the paths, whole or not at all. */
+export async function writeCheckpoint(bytes: Uint8Array, paths: readonly string[]): Promise<void> {
+  for (const path of paths) await writeFileAtomic(path, bytes);
+}
+
+/**
+ * Reads a checkpoint; puts it on no device.
+ *
+ * @throws UserError naming the file when it cannot be read, is damaged, or is not one of these checkpoints
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const { metadata, tensors } = parseSafetensors(await readFileBytes(path, "checkpoint"), `checkpoint ${path}`);
+  if (metadata.format !== FORMAT) {
+    const found = metadata.format === undefined ? "no format" : `the format "${metadata.format}"`;
+    throw new UserError(`checkpoint ${path}: its metadata names ${found}, expected "${FORMAT}"`);
+  }
+  const field = <T>(name: string): T => {
+    try {
+      return JSON.parse(metadata[name]) as T;
+    } catch (cause) {
+      throw new UserError(`checkpoint ${path}: the metadata field "${name}" is missing or damaged`, { cause });
+    }
+  };
+  const isMomentum = ([name]: readonly [string, unknown]): boolean => name.startsWith(MOMENTUM);
+  return {
+    path,
+    config: checkStoredConfig(field("config"), `checkpoint ${path}`),
+    subject: field<Subject>("subject"),
+    progress: field<Progress>("progress"),
+    masksDrawn: field<{ masksDrawn: number }>("dropout").masksDrawn,
+    state: new Map([...tensors].filter((entry) => !isMomentum(entry))),
+    momentum: new Map(
+      [...tensors].filter(isMomentum).map(([name, tensor]) => [name.slice(MOMENTUM.length), tensor]),
+    ),
+  };
+}
+
+/**
+ * Loads parameters and buffers.
+ *
+ * @throws UserError naming the file and the first names that do not fit; nothing is changed then
+ */
+export function loadWeights(model: Mcibi, { path, state }: Pick<Checkpoint, "path" | "state">, options?: LoadOptions): void {
+  try {
+    model.loadStateDict(state, options);
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    throw new UserError(`checkpoint ${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** Puts a new trainer where the checkpoint's was; errors as for `loadWeights`. */
+export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
+  loadWeights(trainer.model, checkpoint);
+  trainer.optimizer.loadVelocities(momentumInMemory(trainer.model, checkpoint));
+  trainer.random.counter = checkpoint.masksDrawn;
+  trainer.iteration = checkpoint.progress.iteration;
+}
+
+async function readMomentum({ model, optimizer }: Trainer): Promise<[string, StateTensor][]> {
+  const variables = model.parameterVariables();
+  const names = [...optimizer.velocities.keys()];
+  const values = await readTensors([...optimizer.velocities.values()]);
+  const shapes = model.stateShapes();
+  return names.map((name, i) => {
+    const { shape, layout } = variables.get(name)!;
+    return [MOMENTUM + name, { shape: shapes.get(name)!, data: toTorch(values[i], shape, layout) }];
+  });
+}
+
+function momentumInMemory(model: Mcibi, { path, momentum }: Checkpoint): Map<string, Float32Array> {
+  const variables = model.parameterVariables();
+  const shapes = model.stateShapes();
+  return new Map(
+    [...momentum].map(([name, { shape, data }]) => {
+      const variable = variables.get(name);
+      const expected = variable && shapes.get(name)!;
+      if (!variable || String(shape) !== String(expected)) {
+        const wanted = expected ? `[${expected.join(", ")}]` : "no such parameter";
+        throw new UserError(`checkpoint ${path}: ${MOMENTUM}${name} has shape [${shape.join(", ")}], expected ${wanted}`);
+      }
+      return [name, fromTorch(Float32Array.from(data, Number), variable.shape, variable.layout)];
+    }),
+  );
+}

@@ -1,0 +1,125 @@
+/**
+ * From an image to logits or probabilities: at once or through sliding windows, averaged over scales and mirror images
+ * (spec sections 7.1 and 7.2). Nothing is recorded; the network has to be in eval mode.
+ */
+import { noGrad } from "../autograd/tape.ts";
+import type { EvalConfig } from "../config/config.ts";
+import type { Mcibi } from "../models/mcibi.ts";
+import { add, div, scale } from "../ops/elementwise.ts";
+import { interpolateBilinear } from "../ops/interpolate.ts";
+import { flip, pad } from "../ops/shape_ops.ts";
+import { slice } from "../ops/slice.ts";
+import { softmax } from "../ops/softmax.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Pair } from "../tensor/shape.ts";
+
+export type WindowOptions = Pick<EvalConfig, "mode" | "crop" | "stride" | "average">;
+export type InferenceOptions = WindowOptions & Pick<EvalConfig, "scales" | "flip">;
+
+/** One way to look at an image. */
+export interface View {
+  readonly scale: number;
+  readonly mirrored: boolean;
+}
+
+/** The axes of rows and columns in [n, h, w, c]. */
+const [ROWS, COLUMNS] = [1, 2];
+
+/** Scale 0, scale 0 mirrored, scale 1, ... */
+export function viewsOf({ scales, flip: withFlip }: Pick<EvalConfig, "scales" | "flip">): View[] {
+  return scales.flatMap((factor) => [false, ...(withFlip ? [true] : [])].map((mirrored) => ({ scale: factor, mirrored })));
+}
+
+/**
+ * Logits (or probabilities, with `average: "probs"`) of one view of image [n, h, w, 3], mirrored back: in `whole` mode
+ * at the network's resolution, in `slide` mode at that of the scaled image.
+ */
+export function inferView(model: Mcibi, image: Tensor, view: View, options: WindowOptions): Tensor {
+  const infer = options.mode === "whole" ? inferWhole : inferSlide;
+  return scoped(image, () => {
+    const factor: Pair = [view.scale, view.scale];
+    const { alignCorners } = model;
+    const scaled = view.scale === 1 ? image : interpolateBilinear(image, { scaleFactor: factor, alignCorners });
+    return view.mirrored
+      ? flip(infer(model, flip(scaled, [COLUMNS]), options), [COLUMNS])
+      : infer(model, scaled, options);
+  });
+}
+
+/** The mean of all views of image [n, h, w, 3], each resized to `size`: [n, ...size, K]. Its argmax is the prediction. */
+export function predict(model: Mcibi, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
+  const views = viewsOf(options);
+  const sum = sumOf(image, views, (view) => resizeTo(model, inferView(model, image, view, options), size));
+  return views.length === 1 ? sum : noGrad(() => scale(sum, 1 / views.length));
+}
+
+function inferWhole(model: Mcibi, image: Tensor, { average }: WindowOptions): Tensor {
+  const { stage2 } = model.forward(image);
+  return average === "probs" ? softmax(stage2) : stage2;
+}
+
+/** The mean over windows at the image's resolution. */
+function inferSlide(model: Mcibi, image: Tensor, { crop, stride, average }: WindowOptions): Tensor {
+  const [, height, width] = image.shape;
+  const rows = slidingWindows(height, crop[0], stride[0]);
+  const columns = slidingWindows(width, crop[1], stride[1]);
+  const windows = rows.flatMap((row) => columns.map((column) => ({ row, column })));
+  const sum = sumOf(image, windows, ({ row: [top, bottom], column: [left, right] }) => {
+    const part = slice(slice(image, ROWS, top, bottom), COLUMNS, left, right);
+    const logits = resizeTo(model, model.forward(part).stage2, [bottom - top, right - left]);
+    const values = average === "probs" ? softmax(logits) : logits;
+    return pad(values, [[0, 0], [top, height - bottom], [left, width - right], [0, 0]]);
+  });
+  const [down, across] = [coverage(rows, height), coverage(columns, width)];
+  const counts = Float32Array.from(
+    { length: height * width },
+    (_, i) => down[Math.floor(i / width)] * across[i % width],
+  );
+  return div(sum, Tensor.from(image.gpu, counts, [1, height, width, 1]));
+}
+
+/** Start and end (exclusive) along one axis. */
+type Span = readonly [start: number, end: number];
+
+/** Windows of `crop` at every `stride`, the last one moved back inside; a single one where the axis is shorter. */
+export function slidingWindows(size: number, crop: number, stride: number): Span[] {
+  const count = Math.floor(Math.max(size - crop + stride - 1, 0) / stride) + 1;
+  return Array.from({ length: count }, (_, i) => {
+    const end = Math.min(i * stride + crop, size);
+    return [Math.max(end - crop, 0), end];
+  });
+}
+
+/** How many of the spans hold each place. */
+function coverage(spans: readonly Span[], size: number): number[] {
+  return Array.from({ length: size }, (_, at) => spans.filter(([start, end]) => at >= start && at < end).length);
+}
+
+function resizeTo(model: Mcibi, x: Tensor, size: Pair): Tensor {
+  const isThere = x.shape[ROWS] === size[0] && x.shape[COLUMNS] === size[1];
+  return isThere ? x : interpolateBilinear(x, { size, alignCorners: model.alignCorners });
+}
+
+/** The sum of what `compute` makes of each item, added one by one so that only two results exist at a time. */
+function sumOf<T>(near: Tensor, items: readonly T[], compute: (item: T) => Tensor): Tensor {
+  return items.slice(1).reduce(
+    (sum, item) => {
+      const next = scoped(near, () => add(sum, compute(item)));
+      sum.release();
+      return next;
+    },
+    scoped(near, () => compute(items[0])),
+  );
+}
+
+/** Runs `compute` unrecorded and releases all it creates but its result, which becomes the surrounding arena's. */
+function scoped({ gpu }: Tensor, compute: () => Tensor): Tensor {
+  let result: Tensor;
+  {
+    using _ = gpu.arena();
+    result = noGrad(compute);
+    gpu.disown(result);
+  }
+  gpu.own(result);
+  return result;
+}

@@ -1,0 +1,67 @@
+/**
+ * Waiting for the device. While any GPU promise is pending, Dawn's Node binding polls in a busy loop, which on an
+ * adapter that runs on the CPU takes a core from the shaders (on 2 cores a third of the throughput). So a promise is
+ * only made once the work should nearly be done: what came before says how long it takes, and a timer sleeps that out.
+ * A real GPU has cores of its own, and there a timer's slack would only add latency.
+ *
+ * Either way the next piece of work is submitted before the last one is awaited, so that the device never runs dry,
+ * and no more than a few are under way, so that neither memory nor the reaction to a signal gets out of hand.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Gpu, Readback } from "../runtime/gpu.ts";
+
+/** Pieces of work under way at once. */
+const DEPTH = { software: 2, hardware: 3 } as const;
+/** Of the predicted time, what is slept through; the prediction is the fastest of the last few. */
+const SLEPT_SHARE = 0.9;
+const REMEMBERED = 6;
+
+interface Flight {
+  readonly readback: Readback;
+  readonly submitted: number;
+  readonly land: (data: ArrayBuffer) => void;
+}
+
+/** Pieces of work of one kind, such as training steps, between their submission and their results. */
+export class Pacer {
+  readonly #isSoftware: boolean;
+  readonly #flights: Flight[] = [];
+  /** Milliseconds that the device took for the last pieces. */
+  readonly #durations: number[] = [];
+  #lastLanding = 0;
+  #landed = 0;
+
+  constructor(gpu: Gpu) {
+    this.#isSoftware = gpu.capabilities.isSoftware;
+  }
+
+  /**
+   * Takes charge of work that has just been submitted, and waits while too much is under way. `land` gets the bytes
+   * of `readback`, in the order of submission.
+   */
+  async add(readback: Readback, land: (data: ArrayBuffer) => void): Promise<void> {
+    this.#flights.push({ readback, land, submitted: performance.now() });
+    const depth = this.#isSoftware ? DEPTH.software : DEPTH.hardware;
+    while (this.#flights.length >= depth) await this.#landOldest();
+  }
+
+  /** Waits until nothing is under way. */
+  async drain(): Promise<void> {
+    while (this.#flights.length > 0) await this.#landOldest();
+  }
+
+  async #landOldest(): Promise<void> {
+    const { readback, submitted, land } = this.#flights.shift()!;
+    const begun = Math.max(submitted, this.#lastLanding);
+    const predicted = Math.min(...this.#durations); // Infinity as long as nothing is known
+    if (this.#isSoftware && predicted < Infinity) {
+      await sleep(Math.max(begun + SLEPT_SHARE * predicted - performance.now(), 0));
+    }
+    const data = await readback.fetch();
+    this.#lastLanding = performance.now();
+    // The first piece compiles kernels: it says nothing about the others.
+    if (this.#landed++ > 0) this.#durations.push(this.#lastLanding - begun);
+    if (this.#durations.length > REMEMBERED) this.#durations.shift();
+    land(data);
+  }
+}

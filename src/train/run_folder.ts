@@ -1,0 +1,118 @@
+/**
+ * The files that a run leaves:
+ *
+ *     config.json                     resolved configuration, adapter, variants
+ *     metrics.jsonl                   one JSON object per logging interval and per evaluation
+ *     checkpoints/last.safetensors    where `--resume` continues
+ *     checkpoints/best.safetensors    the best evaluation so far
+ *     panels/*.png                    image | truth | prediction, from the last evaluation
+ *     result.json                     the final scores
+ *
+ * Every file but metrics.jsonl is replaced as a whole. That one grows by whole lines.
+ */
+import { appendFile, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { UserError } from "../errors.ts";
+import { describeSystemError, readFileBytes, writeFileAtomic } from "../io/files.node.ts";
+import { checkStoredConfig } from "./stored_config.ts";
+
+/** Contents of config.json. */
+export interface RunDescription {
+  readonly config: Config;
+  /** The adapter in words; numbers from another one may differ in their last bits. */
+  readonly adapter: string;
+  /** Kernel variants that were forced, by op. */
+  readonly variants: Readonly<Record<string, string>>;
+}
+
+/** A line of metrics.jsonl. Loss terms and scores come besides. */
+export interface MetricsLine {
+  readonly kind: "train" | "eval";
+  /** Finished iterations. */
+  readonly iteration: number;
+  readonly epoch: number;
+  readonly [name: string]: unknown;
+}
+
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get last(): string {
+    return join(this.path, "checkpoints", "last.safetensors");
+  }
+
+  get best(): string {
+    return join(this.path, "checkpoints", "best.safetensors");
+  }
+
+  /**
+   * Makes sure that a new run has the folder for itself; creates nothing.
+   *
+   * @throws UserError when it holds anything
+   */
+  async requireEmpty(): Promise<void> {
+    const names = await readdir(this.path).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return [];
+      throw new UserError(`run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
+    });
+    if (names.length === 0) return;
+    throw new UserError(
+      `run folder ${this.path} is not empty: continue its run with --resume ${this.path}, or give another folder`,
+    );
+  }
+
+  async create(description: RunDescription): Promise<void> {
+    await mkdir(this.path, { recursive: true }).catch((cause: unknown) => {
+      throw new UserError(`cannot create run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
+    });
+    await this.writeJson("config.json", description);
+  }
+
+  /** @throws UserError when config.json is missing, damaged or incomplete */
+  async describe(): Promise<RunDescription> {
+    const path = join(this.path, "config.json");
+    const text = new TextDecoder().decode(await readFileBytes(path, "the run's configuration"));
+    let description: Partial<RunDescription> | null;
+    try {
+      description = JSON.parse(text) as RunDescription;
+    } catch (cause) {
+      throw new UserError(`${path} is not valid JSON: ${(cause as Error).message}`, { cause });
+    }
+    const { config, adapter = "", variants = {} } = description ?? {};
+    return { config: checkStoredConfig(config, path), adapter, variants };
+  }
+
+  writeJson(name: string, value: unknown): Promise<void> {
+    return writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  writePanel(name: string, png: Uint8Array): Promise<void> {
+    return writeFileAtomic(join(this.path, "panels", `${name}.png`), png);
+  }
+
+  async appendMetrics(line: MetricsLine): Promise<void> {
+    await appendFile(join(this.path, "metrics.jsonl"), `${JSON.stringify(line)}\n`).catch((cause: unknown) => {
+      throw new UserError(`cannot write ${join(this.path, "metrics.jsonl")}: ${describeSystemError(cause)}`, { cause });
+    });
+  }
+
+  /** Drops the lines that a resumed run is going to write again, and one that a crash cut short. */
+  async rewindMetrics(keep: (line: MetricsLine) => boolean): Promise<void> {
+    const path = join(this.path, "metrics.jsonl");
+    const bytes = await readFileBytes(path, "metrics").catch(() => new Uint8Array(0));
+    const lines = new TextDecoder().decode(bytes).split("\n");
+    const kept = lines.filter((text) => {
+      try {
+        return keep(JSON.parse(text) as MetricsLine);
+      } catch {
+        return false;
+      }
+    });
+    await writeFileAtomic(path, kept.map((text) => `${text}\n`).join(""));
+  }
+}

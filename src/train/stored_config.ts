@@ -1,0 +1,50 @@
+/** Configurations that were written to a file and are read again, perhaps by a later version. */
+import type { Config } from "../config/config.ts";
+import { preset } from "../config/presets.ts";
+import { validateConfig } from "../config/validate.ts";
+import { UserError } from "../errors.ts";
+
+/**
+ * Checks that a value read from `where` is a complete configuration.
+ *
+ * @throws UserError naming the file and the first field that is missing, of another type or out of range
+ */
+export function checkStoredConfig(value: unknown, where: string): Config {
+  const found = fieldsOf(value);
+  for (const [path, example] of fieldsOf(preset())) {
+    const field = found.get(path);
+    if (typeof field === typeof example && Array.isArray(field) === Array.isArray(example)) continue;
+    throw new UserError(`${where}: the configuration's field ${path} is ${JSON.stringify(field) ?? "missing"}`);
+  }
+  try {
+    validateConfig(value as Config);
+  } catch (cause) {
+    if (!(cause instanceof UserError)) throw cause;
+    throw new UserError(`${where}: ${cause.message}`, { cause });
+  }
+  return value as Config;
+}
+
+const MOST_LISTED = 5;
+
+/**
+ * Fields in which two configurations differ, as text, apart from where the data lies.
+ *
+ * @param names what to call the two
+ */
+export function configDifferences(a: Config, b: Config, names: readonly [string, string]): string[] {
+  const others = fieldsOf(b);
+  const differences = [...fieldsOf(a)].flatMap(([path, value]) => {
+    const other = others.get(path);
+    if (path === "data.root" || JSON.stringify(value) === JSON.stringify(other)) return [];
+    return [`${path} is ${JSON.stringify(value)} in ${names[0]}, ${JSON.stringify(other)} in ${names[1]}`];
+  });
+  return differences.slice(0, MOST_LISTED);
+}
+
+/** Leaves by path. */
+function fieldsOf(value: unknown, prefix = ""): Map<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return new Map([[prefix, value]]);
+  const inner = Object.entries(value).map(([name, field]) => fieldsOf(field, prefix === "" ? name : `${prefix}.${name}`));
+  return new Map(inner.flatMap((fields) => [...fields]));
+}
