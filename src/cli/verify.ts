@@ -1,72 +1,66 @@
 /** `npm run verify`: this library's results against those of PyTorch and of the official code. */
 import { UserError } from "../errors.ts";
-import { openDeviceOrSetUp } from "../device/setup.node.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
-import { Gpu } from "../runtime/gpu.ts";
-import { kernelsOnDisk } from "../runtime/source.node.ts";
 import { readFixtures } from "../verify/files.node.ts";
 import type { FixtureCase } from "../verify/fixture.ts";
 import { countOutcomes, showFile, showTotals, toJson } from "../verify/report.ts";
 import { verify } from "../verify/verify.ts";
 import type { FileReport } from "../verify/verify.ts";
-import { parseOptions, runMain } from "./main.ts";
+import { openForCommand, parseVariants } from "./device.ts";
+import { runMain } from "./main.ts";
+import { parseOptions } from "./options.ts";
 
-const USAGE = `usage: npm run verify -- --fixtures DIR [--filter RE] [--json FILE]
-
-Runs every fixture (*.safetensors) below DIR through the kernels, layers and networks of this library and
-compares the results within the tolerances that the fixtures state.
-
-  --fixtures DIR  folder with fixtures
-  --filter RE     only cases for which this regular expression matches "FILE CASE OP",
-                  such as "ops/conv2d case_3 conv2d"
-  --json FILE     also writes every result there
-  --help          prints this
-
-Exit code: 0 when nothing failed, 1 when something did, 2 when the fixtures or options cannot be used.`;
-
-const OPTIONS = {
-  fixtures: { type: "string" },
-  filter: { type: "string" },
-  json: { type: "string" },
-  help: { type: "boolean", short: "h" },
+const COMMAND = {
+  call: "npm run verify --",
+  summary:
+    "Runs fixtures, results of PyTorch and of the official code, through the kernels, layers and networks here and\n" +
+    "compares within the tolerances that each fixture states.",
+  options: {
+    fixtures: { value: "DIR", help: "Folder with fixture files (*.safetensors), at any depth." },
+    filter: { value: "RE", help: 'Only cases where this regular expression matches "FILE CASE OP".' },
+    json: { value: "FILE", help: "Also writes every result into this file." },
+    adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
+  },
+  notes: "Exit code 0: nothing failed; 1: something did; 2: an option or a file has to be put right.",
 } as const;
 
-runMain(async () => {
-  const options = parseOptions(OPTIONS, USAGE);
-  if (options.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  if (options.fixtures === undefined) throw new UserError(`--fixtures is missing\n\n${USAGE}`);
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(COMMAND, args);
+  if (!options) return 0;
+  const { fixtures: folder, adapter } = options;
+  if (folder === undefined) throw new UserError("--fixtures DIR is missing; see --help");
   const selects = parseFilter(options.filter);
-  const files = await readFixtures(options.fixtures);
+  const variants = parseVariants(options.variant);
+  const files = await readFixtures(folder);
   if (!files.some(({ cases }) => cases.some(selects))) {
-    throw new UserError(`--fixtures ${options.fixtures}: no case is selected; they match "FILE CASE OP"`);
+    throw new UserError(`--filter ${options.filter ?? ""}: none of the ${files.length} files below ${folder} has such a case`);
   }
-  const opened = await openDeviceOrSetUp();
+  const { gpu, check, close, info } = await openForCommand({ adapter, profile: false, variants });
   try {
-    const gpu = new Gpu({ device: opened.device, kernels: kernelsOnDisk });
     const reports: FileReport[] = [];
-    for await (const report of verify(files, { gpu, check: opened.check, selects })) {
+    for await (const report of verify(files, { gpu, check, selects })) {
       console.log(showFile(report));
       reports.push(report);
     }
-    if (options.json !== undefined) await writeFileAtomic(options.json, toJson(opened.info, reports));
+    if (options.json !== undefined) await writeFileAtomic(options.json, toJson(info, reports));
     const totals = countOutcomes(reports);
     console.log(`\n${showTotals(totals)}`);
     return totals.failed > 0 ? 1 : 0;
   } finally {
-    opened.close();
+    close();
   }
-});
+}
 
+/** @throws UserError for what is no regular expression */
 function parseFilter(source: string | undefined): (item: FixtureCase) => boolean {
   if (source === undefined) return () => true;
-  let expression: RegExp;
   try {
-    expression = new RegExp(source);
+    const expression = new RegExp(source);
+    return ({ file, id, op }) => expression.test(`${file.path} ${id} ${op}`);
   } catch (cause) {
     throw new UserError(`--filter ${source}: ${(cause as Error).message}`);
   }
-  return ({ file, id, op }) => expression.test(`${file.path} ${id} ${op}`);
 }
+
+await runMain(main);

@@ -19,8 +19,10 @@ export function showTotals({ passed, failed, skipped }: Totals): string {
 
 /** One line for a file, then indented ones for what failed or was skipped. */
 export function showFile(report: FileReport): string {
-  const lines = [`${report.file.path}: ${showTotals(countOutcomes([report]))}`];
-  for (const { item, outcome } of report.cases) {
+  const { file: { path }, cases } = report;
+  if (cases.length === 0) return `${path}: inputs of other files`;
+  const lines = [`${path}: ${showTotals(countOutcomes([report]))}`];
+  for (const { item, outcome } of cases) {
     if (outcome.status !== "failed") continue;
     lines.push(`  FAILED ${item.id || item.op} (${item.op})${item.note && `: ${item.note}`}`);
     for (const reason of failureLines(outcome)) lines.push(`    ${reason.replaceAll("\n", "\n    ")}`);

@@ -2,11 +2,17 @@
 import { runnerOf } from "./call.ts";
 import type { Definition } from "./call.ts";
 import { conv2d, linear, matmul } from "./ops/convolution.ts";
+import type { FixtureCase } from "./fixture.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { crossEntropy, nllLoss, officialCrossEntropy } from "./ops/loss.ts";
 import { batchNorm, cosineSimilarity, layerNorm, normalize } from "./ops/norm.ts";
 import { adaptiveAvgPool2d, avgPool2d, interpolate, maxPool2d, upsampleBilinear } from "./ops/pool.ts";
 import { concat, flip, pad, permute } from "./ops/shape.ts";
+import * as mcibi from "./mcibi.ts";
+import * as network from "./network.ts";
+import * as optim from "./optim.ts";
+import * as pipeline from "./pipeline.ts";
+import { Skip } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 
 const FUNCTIONS: Readonly<Record<string, Definition>> = {
@@ -48,12 +54,48 @@ const FUNCTIONS: Readonly<Record<string, Definition>> = {
   permute,
 };
 
+const NO_OHEM = "no MCIBI configuration chooses pixels by their loss (OHEM)";
+
 const RUNNERS: Readonly<Record<string, Runner>> = {
   ...Object.fromEntries(Object.entries(FUNCTIONS).map(([op, definition]) => [op, runnerOf(definition)])),
+  confusion: pipeline.confusion,
+  evaluation: pipeline.evaluation,
+  "pipeline/normalize": pipeline.normalize,
+  resize: pipeline.resize,
+  to_tensor_and_padding: pipeline.padding,
+  "pipeline/flip": pipeline.flip,
+  label_table: pipeline.labelTable,
+  optim: optim.trajectory,
+  poly_schedule: optim.polySchedule,
+  clip_grad_norm: optim.clipping,
+  aspp: mcibi.aspp,
+  ppm: mcibi.ppm,
+  self_attention_block: mcibi.selfAttention,
+  memory_forward: mcibi.memoryForward,
+  memory_update: mcibi.memoryUpdate,
+  ohem: () => {
+    throw new Skip(NO_OHEM);
+  },
+  state: network.state,
+  step: network.step,
+  step_grads: network.step,
+  trajectory: network.trajectory,
+  trajectory_final: network.trajectory,
+  inference: network.inference,
 };
 
-/** The runner of an op, or undefined where this library has nothing of that name. */
-export function findRunner(op: string): Runner | undefined {
+/**
+ * The runner of a case, or undefined where this library has nothing of that name. Families may use a name of their own
+ * way: FAMILY/OP goes before OP, the family being the first part of what the file calls itself.
+ */
+export function findRunner({ op, file }: FixtureCase): Runner | undefined {
   const name = op.replace(/^nn\.functional\./, "");
-  return Object.hasOwn(RUNNERS, name) ? RUNNERS[name] : undefined;
+  const [family] = (file.metadata.family ?? file.path).split("/");
+  const key = [`${family}/${name}`, name].find((candidate) => Object.hasOwn(RUNNERS, candidate));
+  return key === undefined ? undefined : RUNNERS[key];
+}
+
+/** Whether a case holds what cases of other files compute with, and has nothing to compute itself. */
+export function holdsInputsOnly({ op, expected }: FixtureCase): boolean {
+  return op === "trajectory_inputs" && expected.size === 0;
 }

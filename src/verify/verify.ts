@@ -2,10 +2,10 @@
 import type { Gpu } from "../runtime/gpu.ts";
 import { compare, sameComplaint } from "./compare.ts";
 import type { Mismatch } from "./compare.ts";
-import type { FixtureCase, FixtureFile } from "./fixture.ts";
+import type { FixtureCase, FixtureFile, Tolerance } from "./fixture.ts";
 import { Skip } from "./runner.ts";
 import type { Session } from "./runner.ts";
-import { findRunner } from "./runners.ts";
+import { findRunner, holdsInputsOnly } from "./runners.ts";
 
 export type Outcome =
   | { readonly status: "passed" }
@@ -20,6 +20,7 @@ export interface CaseReport {
 
 export interface FileReport {
   readonly file: FixtureFile;
+  /** Empty for a file that only holds the inputs of others. */
   readonly cases: readonly CaseReport[];
 }
 
@@ -41,13 +42,13 @@ export async function* verify(
     const chosen = file.cases.filter(selects);
     if (chosen.length === 0) continue;
     const cases: CaseReport[] = [];
-    for (const item of chosen) cases.push({ item, outcome: await run(session, item, check) });
+    for (const item of chosen) if (!holdsInputsOnly(item)) cases.push({ item, outcome: await run(session, item, check) });
     yield { file, cases };
   }
 }
 
 async function run(session: Session, item: FixtureCase, check: () => void): Promise<Outcome> {
-  const runner = findRunner(item.op);
+  const runner = findRunner(item);
   if (!runner) return { status: "skipped", reason: `${item.op}: this library has no such operation` };
   using _ = session.gpu.arena();
   try {
@@ -56,7 +57,8 @@ async function run(session: Session, item: FixtureCase, check: () => void): Prom
     if (item.expectedError !== null) {
       return { status: "failed", error: `there was no error; PyTorch says ${item.expectedError}` };
     }
-    const mismatches = [...item.expected].flatMap(([name, tolerance]) => {
+    const expected = item.expected.size > 0 ? item.expected : unchanged(item);
+    const mismatches = [...expected].flatMap(([name, tolerance]) => {
       return compare(name, results.get(name), item.tensor(name), tolerance) ?? [];
     });
     return mismatches.length === 0 ? { status: "passed" } : { status: "failed", mismatches };
@@ -67,6 +69,11 @@ async function run(session: Session, item: FixtureCase, check: () => void): Prom
     if (sameComplaint(error, item.expectedError)) return { status: "passed" };
     return { status: "failed", error: `the error is "${error.message}"; PyTorch says ${item.expectedError}` };
   }
+}
+
+/** A case without results of its own says that what goes in has to come out. */
+function unchanged({ inputs }: FixtureCase): Map<string, Tolerance> {
+  return new Map(inputs.map((name) => [name, [0, 0, 0]]));
 }
 
 function openSession(gpu: Gpu, files: readonly FixtureFile[]): Session {
