@@ -1,0 +1,129 @@
+/** `npm run eval`: scores a checkpoint on a dataset. The checkpoint says which network it is of. */
+import { join } from "node:path";
+import { buildModel } from "../config/model.ts";
+import { setFieldFromOption } from "../config/set.ts";
+import { validateConfig } from "../config/validate.ts";
+import type { Config } from "../config/config.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { DATASET_NAMES } from "../data/open.ts";
+import { UserError } from "../errors.ts";
+import { writeFileAtomic } from "../io/files.node.ts";
+import { RandomState } from "../nn/random_state.ts";
+import type { Gpu } from "../runtime/gpu.ts";
+import { loadWeights, readCheckpoint } from "../train/checkpoint.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { scores } from "../train/metrics.ts";
+import type { Confusion } from "../train/metrics.ts";
+import { panelPng } from "../train/panels.ts";
+import { ProgressLine, duration } from "../train/progress.ts";
+import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
+import { openSplits } from "./datasets.ts";
+import { openForCommand, parseVariants } from "./device.ts";
+import { runMain } from "./main.ts";
+import { parseOptions, wholeNumber } from "./options.ts";
+
+/** Fields of the configuration that change how a network is scored, and not which network it is. */
+const ADJUSTABLE = ["eval.", "data.size", "data.workers"] as const;
+
+const COMMAND = {
+  call: "npm run eval --",
+  summary: "Scores a checkpoint on a dataset and prints the scores of every class.",
+  options: {
+    checkpoint: { value: "FILE", help: "Such as runs/RUN/checkpoints/best.safetensors. Required." },
+    dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the one it was trained on.` },
+    root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
+    split: { value: "NAME", help: "What to score on. Default: what the training run evaluated on." },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}, such as eval.flip=true.` },
+    json: { value: "FILE", help: "Also writes the scores and the confusion matrix into this file." },
+    panels: { value: "N", help: "Saves N predictions as images: image, truth and prediction side by side." },
+    "panels-to": { value: "DIR", help: "Where those go. Default: panels." },
+    adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
+    profile: { help: "Measures every kernel and prints where the GPU's time went." },
+  },
+} as const;
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseOptions(COMMAND, args);
+  if (!options) return;
+  const { adapter, profile } = options;
+  if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
+  const panels = wholeNumber("panels", options.panels, 0) ?? 0;
+  const variants = parseVariants(options.variant);
+  const checkpoint = await readCheckpoint(options.checkpoint);
+  const config = adjust(checkpoint.config, options.set);
+  const device = await openForCommand({ adapter, profile, variants });
+  try {
+    const { gpu, check } = device;
+    const output = new ProgressLine();
+    const name = options.dataset ?? checkpoint.subject.dataset;
+    const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
+    requireSameClasses(checkpoint, dataset);
+    const { items, spec, split } = dataset;
+    output.log(`${device.adapter}\n${items.length} images of ${name} ${split}, checkpoint ${checkpoint.path}`);
+    const begun = performance.now();
+    const model = loadModel(gpu, config, checkpoint);
+    const confusion = await evaluate(gpu, {
+      ...{ model, dataset, config, panels },
+      onPanel: ({ item, classes }) => {
+        const path = join(options["panels-to"] ?? "panels", `${item.id}.png`);
+        return writeFileAtomic(path, panelPng({ item, classes }, spec));
+      },
+      onProgress: (done, total) => output.show(`${done} of ${total} images`),
+    });
+    check();
+    output.clear();
+    if (!confusion) throw new Error("the evaluation ended without a signal to do so");
+    const seconds = (performance.now() - begun) / 1000;
+    output.log(`\n${scoreTable(spec.classNames, confusion)}\n\n${scoreLine(scores(confusion))} (${duration(seconds)})`);
+    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
+    if (options.json !== undefined) {
+      const report = toJson(checkpoint, config, dataset, confusion);
+      await writeFileAtomic(options.json, `${JSON.stringify({ adapter: device.adapter, ...report }, null, 2)}\n`);
+    }
+  } finally {
+    device.close();
+  }
+}
+
+function adjust(stored: Config, fields: readonly string[]): Config {
+  const config = structuredClone(stored);
+  for (const field of fields) {
+    if (!ADJUSTABLE.some((prefix) => field.startsWith(prefix))) {
+      throw new UserError(`--set ${field}: evaluation can change ${ADJUSTABLE.join(", ")} only`);
+    }
+    setFieldFromOption(config, field);
+  }
+  validateConfig(config);
+  return config;
+}
+
+function requireSameClasses({ path, subject }: Checkpoint, { spec }: Dataset): void {
+  if (String(subject.classNames) === String(spec.classNames)) return;
+  throw new UserError(
+    `checkpoint ${path} knows the ${subject.classNames.length} classes of ${subject.dataset} ` +
+      `(${subject.classNames.slice(0, 3).join(", ")}, ...), not the ${spec.numClasses} of ${spec.name}`,
+  );
+}
+
+function loadModel(gpu: Gpu, config: Config, checkpoint: Checkpoint) {
+  const { seed } = config.train;
+  const model = buildModel(config, checkpoint.subject.classNames.length, new RandomState(seed)).initialize(gpu, seed);
+  loadWeights(model, checkpoint);
+  return model.eval();
+}
+
+function toJson({ path, progress }: Checkpoint, config: Config, dataset: Dataset, confusion: Confusion) {
+  const { spec, split, items } = dataset;
+  const { classes, counts } = confusion;
+  return {
+    ...{ checkpoint: path, iteration: progress.iteration, dataset: spec.name, split, images: items.length },
+    ...{ eval: config.eval, size: config.data.size, classNames: spec.classNames },
+    scores: scoreJson(spec.classNames, scores(confusion)),
+    /** By [label][prediction]. */
+    confusion: Array.from({ length: classes }, (_, k) => [...counts.subarray(k * classes, (k + 1) * classes)]),
+  };
+}
+
+await runMain(main);
