@@ -1,0 +1,76 @@
+/** The command line of the benchmark. */
+import { parseVariants } from "../src/cli/device.ts";
+import { parseOptions } from "../src/cli/options.ts";
+import { UserError } from "../src/errors.ts";
+import { SETS, workloads } from "./sets.ts";
+import type { SetName } from "./sets.ts";
+import type { Workload } from "./workload.ts";
+
+const COMMAND = {
+  call: "npm run bench --",
+  summary: "Times the kernels on the layers of the MCIBI networks, after checking each of them.",
+  options: {
+    set: {
+      value: "NAME",
+      help: "small (default): preset tiny, and R50 on 128x256 images; minutes on 2 CPU cores. full: R50 on 512x1024, for GPUs.",
+    },
+    filter: { value: "RE", help: 'Only rows where this regular expression matches "NAME OP PASS".' },
+    json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file." },
+    adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
+  },
+  notes: `The peaks are measured first: multiply-adds out of registers, and a copy of a buffer larger than the caches.
+
+A row is timed only if its kernels are right. Variants are compared with the base kernel "tiled" on the same operands;
+where shaders run on the CPU, which makes the base kernel slow, on a smaller map with the same channels, window, stride
+and dilation. Base kernels and ops without variants are compared with an f64 reference at a small size.
+
+Times are wall time from submit to completion, of at least 20 ms of repetitions and at least 5 samples. "median" says how
+far the median lies above the minimum, that is, how disturbed the machine was. Rates are those of the minimum. GB/s
+counts every operand and every result once. "% peak" is of the peak that the row is nearer to; operands that fit into
+caches can bring it above 100.
+
+Exit code 0: everything was right; 1: a row was not, and was left out; 2: an option has to be put right.`,
+} as const;
+
+export interface BenchOptions {
+  readonly workloads: readonly Workload[];
+  readonly variants: Readonly<Record<string, string>>;
+  readonly adapter: string | undefined;
+  readonly json: string | undefined;
+}
+
+/**
+ * Null when help was asked for.
+ *
+ * @throws UserError naming the option that cannot be used
+ */
+export function readOptions(args: readonly string[]): BenchOptions | null {
+  const options = parseOptions(COMMAND, args);
+  if (!options) return null;
+  const { set = "small", filter, adapter, json } = options;
+  if (!isSet(set)) throw new UserError(`--set ${set}: there is no such set, expected ${SETS.join(" or ")}`);
+  const all = workloads(set);
+  const selected = all.filter(parseFilter(filter));
+  if (selected.length === 0) {
+    throw new UserError(`--filter ${filter}: none of the ${all.length} rows of the ${set} set, such as "${title(all[0])}"`);
+  }
+  return { workloads: selected, variants: parseVariants(options.variant), adapter, json };
+}
+
+const isSet = (name: string): name is SetName => SETS.some((set) => set === name);
+
+/** What the filter sees, and what names a row in messages. */
+export function title({ name, op, pass }: Workload): string {
+  return `${name} ${op.name} ${pass}`;
+}
+
+function parseFilter(source: string | undefined): (workload: Workload) => boolean {
+  if (source === undefined) return () => true;
+  try {
+    const expression = new RegExp(source);
+    return (workload) => expression.test(title(workload));
+  } catch (cause) {
+    throw new UserError(`--filter ${source}: ${(cause as Error).message}`);
+  }
+}

@@ -1,0 +1,102 @@
+/** Which layers are measured. */
+import type { Config } from "../src/config/config.ts";
+import { preset } from "../src/config/presets.ts";
+import type { Pair } from "../src/tensor/shape.ts";
+import { convolutions } from "./network.ts";
+import type { ConvLayer, FeatureMap } from "./network.ts";
+import { convolutionPasses, matmulPasses } from "./products.ts";
+import { interpolatePasses, sgdStepPass, streamPasses } from "./streams.ts";
+import type { Workload } from "./workload.ts";
+
+export const SETS = ["small", "full"] as const;
+export type SetName = (typeof SETS)[number];
+
+const R50 = "mcibi_deeplabv3_resnet50os8_cityscapes";
+const CITYSCAPES_CLASSES = 19;
+
+/**
+ * Of R50, what the small set keeps: stem, 1x1, strided, and 3x3 at dilation 1, 2, 4 and 12. The other branches and the
+ * bottlenecks differ from the dilation 12 in nothing but the dilation or a few channels.
+ */
+const R50_SAMPLE = [
+  "backbone_net.stem.0",
+  "backbone_net.stem.3",
+  "backbone_net.layer1.0.conv2",
+  "backbone_net.layer1.0.conv3",
+  "backbone_net.layer2.0.conv2",
+  "backbone_net.layer2.0.downsample.0",
+  "backbone_net.layer2.1.conv1",
+  "backbone_net.layer2.1.conv2",
+  "backbone_net.layer3.1.conv2",
+  "backbone_net.layer3.1.conv3",
+  "backbone_net.layer4.1.conv1",
+  "backbone_net.layer4.1.conv2",
+  "context_within_image_module.parallel_branches.1.0",
+];
+
+export function workloads(set: SetName): Workload[] {
+  const tiny = preset("tiny");
+  const r50 = preset(R50);
+  if (set === "full") return [...network("r50", r50, { n: 1, size: r50.data.crop }), ...squares([1024, 2048, 4096])];
+  return [
+    ...network("tiny", tiny, { n: tiny.train.batchSize, size: tiny.data.crop }),
+    ...network("r50", r50, { n: 1, size: [128, 256] }, R50_SAMPLE),
+    ...squares([512, 1024]),
+  ];
+}
+
+/** Distinct convolutions (all, or those listed), the products around the memory, and the passes over feature maps. */
+function network(name: string, config: Config, images: { n: number; size: Pair }, sample?: readonly string[]): Workload[] {
+  const { n, size } = images;
+  const all = convolutions(config, { ...images, numClasses: CITYSCAPES_CLASSES });
+  const listed = distinct(all).filter((layer) => !sample || sample.includes(layer.name));
+  const outputOf = (layer: string): FeatureMap => {
+    const next = all.find((other) => other.name === layer)!.shape;
+    return { n: next.n, h: next.h, w: next.w, channels: next.inChannels };
+  };
+  const feats = outputOf("decoder_stage1.0");
+  const logits = { ...feats, channels: CITYSCAPES_CLASSES };
+  const labels = { ...logits, h: size[0], w: size[1] };
+  const largest = Math.max(...all.map(({ shape: s }) => s.kernel[0] * s.kernel[1] * s.inChannels * s.outChannels));
+  const activations = outputOf("backbone_net.layer1.1.conv1");
+  return [
+    ...listed.flatMap((layer) => convolutionPasses(`${name} ${layer.name}`, layer.shape)),
+    ...memoryProducts(name, config, feats),
+    ...streamPasses(`${name} layer1`, "relu", activations),
+    ...streamPasses(`${name} layer1`, "batch_norm", activations),
+    ...streamPasses(`${name} class probabilities`, "softmax", logits),
+    ...interpolatePasses(`${name} logits`, logits, size),
+    ...streamPasses(`${name} labels`, "cross_entropy", { ...labels, n }),
+    sgdStepPass(`${name} largest weight`, largest),
+  ];
+}
+
+/** The first layer of every shape. */
+function distinct(layers: readonly ConvLayer[]): ConvLayer[] {
+  const seen = new Map(layers.map((layer) => [JSON.stringify(layer.shape), layer] as const).reverse());
+  return layers.filter((layer) => seen.get(JSON.stringify(layer.shape)) === layer);
+}
+
+/** W·M, the mixture of memory rows that every pixel gets, and the two products of the attention that follows. */
+function memoryProducts(name: string, { model }: Config, { n, h, w, channels }: FeatureMap): Workload[] {
+  const pixels = h * w;
+  const plain = { transposeA: false, transposeB: false };
+  const aggregation = { batch: 1, m: n * pixels, n: channels, k: CITYSCAPES_CLASSES, ...plain };
+  const queries = Math.min(pixels, MOST_QUERIES);
+  const scores = { batch: n, m: queries, n: pixels, k: model.transformChannels, ...plain, transposeB: true };
+  const context = { batch: n, m: queries, n: model.transformChannels, k: pixels, ...plain };
+  return [
+    // The memory is a constant: only the class probabilities have a gradient.
+    ...matmulPasses(`${name} W·M aggregation`, aggregation, ["forward", "backwardInput"]),
+    ...matmulPasses(`${name} attention scores`, scores),
+    ...matmulPasses(`${name} attention context`, context),
+  ];
+}
+
+/** The attention takes the queries of large maps in chunks, so that their scores fit a storage binding of 128 MiB. */
+const MOST_QUERIES = 4096;
+
+function squares(sizes: readonly number[]): Workload[] {
+  const plain = { transposeA: false, transposeB: false };
+  return sizes.flatMap((size) => matmulPasses(`square ${size}`, { batch: 1, m: size, n: size, k: size, ...plain }, ["forward"]));
+}
