@@ -34,7 +34,8 @@ async function main(args: readonly string[]): Promise<number> {
   const variants = parseVariants(options.variant);
   const files = await readFixtures(folder);
   if (!files.some(({ cases }) => cases.some(selects))) {
-    throw new UserError(`--filter ${options.filter ?? ""}: none of the ${files.length} files below ${folder} has such a case`);
+    const wanted = options.filter === undefined ? "" : ` that matches --filter ${options.filter}`;
+    throw new UserError(`none of the ${files.length} files below ${folder} has a case${wanted}`);
   }
   const { gpu, check, close, info } = await openForCommand({ adapter, profile: false, variants });
   try {

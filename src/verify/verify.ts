@@ -1,4 +1,5 @@
 /** Runs fixtures and compares: the heart of the command, without files, printing or the opening of a device. */
+import { UserError } from "../errors.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { compare, sameComplaint } from "./compare.ts";
 import type { Mismatch } from "./compare.ts";
@@ -65,7 +66,10 @@ async function run(session: Session, item: FixtureCase, check: () => void): Prom
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     if (error instanceof Skip) return { status: "skipped", reason: error.message };
-    if (item.expectedError === null) return { status: "failed", error: error.stack ?? error.message };
+    if (item.expectedError === null) {
+      // What a fixture lacks is said in words; anything else is a bug, and where it happened helps.
+      return { status: "failed", error: error instanceof UserError ? error.message : (error.stack ?? error.message) };
+    }
     if (sameComplaint(error, item.expectedError)) return { status: "passed" };
     return { status: "failed", error: `the error is "${error.message}"; PyTorch says ${item.expectedError}` };
   }
@@ -82,7 +86,8 @@ function openSession(gpu: Gpu, files: readonly FixtureFile[]): Session {
     gpu,
     parts(file, name) {
       const family = file.path.slice(0, file.path.lastIndexOf("/") + 1) + name;
-      return files.filter(({ path }) => path === family || /^_\d+$/.test(path.slice(family.length)) && path.startsWith(family));
+      const belongs = (path: string): boolean => path.startsWith(family) && /^(_\d+)?$/.test(path.slice(family.length));
+      return files.filter(({ path }) => belongs(path));
     },
     once<T>(key: string, compute: () => Promise<T>): Promise<T> {
       if (!shared.has(key)) shared.set(key, compute());

@@ -1,0 +1,210 @@
+/** The carried fixtures pass; whatever is wrong with a result, a file or an option is noticed. */
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { UserError } from "../../src/errors.ts";
+import { parseSafetensors, serializeSafetensors } from "../../src/io/safetensors.ts";
+import { readFixtures } from "../../src/verify/files.node.ts";
+import { parseFixture } from "../../src/verify/fixture.ts";
+import { countOutcomes, showFile, toJson } from "../../src/verify/report.ts";
+import { verify } from "../../src/verify/verify.ts";
+import type { FileReport, Outcome } from "../../src/verify/verify.ts";
+import { checkDevice, sharedDevice, testGpu } from "../support/gpu.ts";
+import { assertRejects } from "../support/throws.ts";
+
+const CARRIED = new URL("../fixtures/", import.meta.url).pathname;
+
+async function reportsOf(files: readonly ReturnType<typeof parseFixture>[]): Promise<FileReport[]> {
+  const reports: FileReport[] = [];
+  const { check } = await sharedDevice();
+  for await (const report of verify(files, { gpu: await testGpu(), check })) reports.push(report);
+  await checkDevice();
+  return reports;
+}
+
+test("the carried fixtures of every family pass; what is left out says why", async () => {
+  const reports = await reportsOf(await readFixtures(CARRIED));
+  const failed = reports.filter(({ cases }) => cases.some(({ outcome }) => outcome.status === "failed"));
+  assert.equal(failed.map(showFile), []);
+  const passed = (family: string) =>
+    countOutcomes(reports.filter(({ file }) => file.path.startsWith(`${family}/`))).passed;
+  for (const [family, least] of Object.entries({ ops: 90, opinfo: 80, mcibi: 35, optim: 9, pipeline: 11, network: 4 })) {
+    assert.ok(passed(family) >= least, `${family}: only ${passed(family)} passed`);
+  }
+  const skipped = reports.flatMap(({ file, cases }) =>
+    cases.flatMap(({ outcome }) => (outcome.status === "skipped" ? [`${file.path}: ${outcome.reason}`] : [])),
+  );
+  assert.equal([...new Set(skipped)].sort(), [
+    "mcibi/memory_update_edge: a label of -1 with 3 classes takes no part in our update",
+    "mcibi/memory_update_edge: a label of 3 with 3 classes takes no part in our update",
+    "mcibi/memory_update_edge: the official result is NaN or rounding noise, which is no target",
+    "mcibi/official_cross_entropy: a label of 255 with 4 classes: refused when labels are read",
+    "mcibi/official_cross_entropy: a label of 4 with 4 classes: refused when labels are read",
+    "mcibi/official_cross_entropy: lowest_loss_value=1.6 of official_cross_entropy",
+    "mcibi/ohem_sampler: no MCIBI configuration chooses pixels by their loss (OHEM)",
+    "opinfo/cross_entropy: cross_entropy against class probabilities: labels are class indices",
+    "optim/trajectories: optimiser AdamW",
+  ]);
+});
+
+interface Stored {
+  shape: readonly number[];
+  data: Float32Array | Int32Array;
+}
+
+type StoredCase = Record<string, unknown> & { id: string; expected: Record<string, unknown> };
+type Change = (tensors: Map<string, Stored>, cases: StoredCase[]) => void;
+
+/** A carried file with one thing changed. */
+function altered(path: string, change: Change): Uint8Array {
+  const { metadata, tensors } = parseSafetensors(readFileSync(join(CARRIED, `${path}.safetensors`)), path);
+  const copies = [...tensors].map(([name, { shape, data }]): [string, Stored] => {
+    return [name, { shape, data: (data as Float32Array).slice() }];
+  });
+  const map = new Map(copies);
+  const cases = JSON.parse(metadata.cases) as StoredCase[];
+  change(map, cases);
+  return serializeSafetensors(map, { ...metadata, cases: JSON.stringify(cases) });
+}
+
+/** What becomes of the cases of a carried file when one thing in it is changed. */
+async function outcomesOf(path: string, change: Change): Promise<Outcome[]> {
+  const [report] = await reportsOf([parseFixture(altered(path, change), path)]);
+  return report.cases.map(({ outcome }) => outcome);
+}
+
+type Failure = Outcome & { status: "failed" };
+
+const failures = (outcomes: readonly Outcome[]): Failure[] => outcomes.filter(({ status }) => status === "failed") as Failure[];
+
+/** The stored values of a result of the first case. */
+function firstResult(tensors: Map<string, Stored>, [{ id }]: StoredCase[], name = "output"): Stored {
+  return tensors.get(`${id}.${name}`)!;
+}
+
+/** Moves one element by a multiple of its tolerance. */
+const nudge = (multiple: number): Change => (tensors, cases) => {
+  const { data } = firstResult(tensors, cases);
+  const [rtol, atol] = cases[0].expected.output as number[];
+  data[5] += multiple * (atol + rtol * Math.abs(data[5]));
+};
+
+test("one number changed beyond its tolerance fails, and is named; within the tolerance it passes", async () => {
+  assert.is(failures(await outcomesOf("ops/softmax", nudge(0.5))).length, 0);
+  const found = failures(await outcomesOf("ops/softmax", nudge(1.5)));
+  assert.is(found.length, 1);
+  const mismatches = "mismatches" in found[0] ? found[0].mismatches : [];
+  assert.equal(mismatches.map(({ tensor, wrong }) => [tensor, wrong]), [["output", 1]]);
+  const { index, got, want, allowed } = mismatches[0].worst!;
+  const { shape, data } = parseSafetensors(altered("ops/softmax", nudge(1.5))).tensors.get("case_6.output")!;
+  assert.is(index.reduce((flat, n, axis) => flat * shape[axis] + n, 0), 5);
+  assert.is(want, data[5]);
+  assert.ok(Math.abs(got - want) > allowed && Math.abs(got - want) < 2 * allowed);
+});
+
+test("a wrong integer, a NaN, an infinity, another shape and a result that we do not have fail", async () => {
+  const changes: [path: string, change: Change][] = [
+    ["ops/argmax", (tensors, cases) => firstResult(tensors, cases).data[0]++],
+    ["ops/relu", (tensors, cases) => (firstResult(tensors, cases).data[0] = NaN)],
+    ["ops/relu", (tensors, cases) => (firstResult(tensors, cases, "grad_input").data[0] = Infinity)],
+    ["ops/relu", (tensors, cases) => {
+      const output = firstResult(tensors, cases);
+      output.shape = [...output.shape, 1];
+    }],
+    ["ops/relu", (tensors, [{ id, expected }]) => {
+      tensors.set(`${id}.hessian`, { shape: [1], data: Float32Array.of(0) });
+      expected.hessian = [1, 1, 1];
+    }],
+  ];
+  for (const [path, change] of changes) {
+    assert.is(failures(await outcomesOf(path, change)).length, 1, `${path}: ${change}`);
+  }
+});
+
+test("one number of a network's trajectory changed fails", async () => {
+  const files = await readFixtures(join(CARRIED, "network"));
+  const bytes = altered("network/bottleneck_two_slots/traj", (tensors) => (tensors.get("iter_4.memory")!.data[0] += 1));
+  const traj = parseFixture(bytes, "bottleneck_two_slots/traj");
+  const reports = await reportsOf(files.map((file) => (file.path === traj.path ? traj : file)));
+  assert.equal(countOutcomes(reports), { passed: 3, failed: 1, skipped: 0 });
+});
+
+test("an error that does not come, comes for another reason, or comes unexpectedly, fails", async () => {
+  const changes: ((cases: StoredCase[]) => void)[] = [
+    ([item]) => (item.expected_error = "RuntimeError: input of this size is not supported"),
+    (cases) => {
+      const refused = cases.find(({ expected_error: error }) => error !== undefined)!;
+      refused.expected_error = "RuntimeError: expected scalar type Double but found Float";
+    },
+    (cases) => delete cases.find(({ expected_error: error }) => error !== undefined)!.expected_error,
+  ];
+  for (const change of changes) {
+    const found = failures(await outcomesOf("ops/batch_norm", (_, cases) => change(cases)));
+    assert.is(found.length, 1, String(change));
+  }
+});
+
+test("unknown operations and options are skipped with the reason", async () => {
+  const reasons = async (change: (item: StoredCase) => void) =>
+    (await outcomesOf("opinfo/relu", (_, [item]) => change(item))).map((outcome) => "reason" in outcome && outcome.reason);
+  assert.equal(await reasons((item) => (item.op = "nn.functional.hardswish")), [
+    "nn.functional.hardswish: this library has no such operation",
+  ]);
+  assert.equal(await reasons((item) => ((item.params as { kwargs: object }).kwargs = { slope: 1 })), [
+    "option slope of nn.functional.relu",
+  ]);
+});
+
+test("what is missing beside a network's file is said", async () => {
+  const [report] = await reportsOf([parseFixture(altered("network/bottleneck_two_slots/step", () => {}), "step")]);
+  assert.match(showFile(report), 'the file "state" of the same network is missing');
+});
+
+test("the JSON holds every case, and numbers that JSON does not have", async () => {
+  const bytes = altered("ops/relu", (tensors, cases) => (firstResult(tensors, cases).data[0] = NaN));
+  const reports = await reportsOf([parseFixture(bytes, "relu")]);
+  const parsed = JSON.parse(toJson({ vendor: "any" }, reports));
+  assert.equal([parsed.adapter.vendor, parsed.failed, parsed.files[0].failed], ["any", 1, 1]);
+  assert.is(parsed.files[0].cases.length, reports[0].cases.length);
+  assert.is(parsed.files[0].cases[0].mismatches[0].worst.want, "NaN");
+});
+
+async function inFolder(files: Readonly<Record<string, Uint8Array | string>>, use: (folder: string) => Promise<void>) {
+  const folder = await mkdtemp(join(tmpdir(), "verify-"));
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), content);
+    }
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("folders without fixtures and broken files are errors that name them", async () => {
+  const whole = readFileSync(join(CARRIED, "ops/relu.safetensors"));
+  const noCases = serializeSafetensors([["a", { shape: [1], data: Float32Array.of(1) }]]);
+  const broken: [string, Uint8Array, string][] = [
+    ["truncated", whole.subarray(0, whole.length - 4), "truncated"],
+    ["empty", new Uint8Array(0), "too few"],
+    ["other", noCases, 'no "cases"'],
+    ["listed", altered("ops/relu", (tensors) => tensors.delete([...tensors.keys()][0])), "there is no tensor"],
+    ["tolerance", altered("ops/relu", (_, [{ expected }]) => (expected.output = "tight")), "tolerance"],
+    ["text", altered("ops/relu", (_, [item]) => (item.op = 3)), "case number 0"],
+  ];
+  for (const [name, bytes, problem] of broken) {
+    const files = { "good/relu.safetensors": whole, [`deep/er/${name}.safetensors`]: bytes };
+    await inFolder(files, (folder) => assertRejects(() => readFixtures(folder), UserError, `deep/er/${name}`, problem));
+  }
+  await inFolder({ "notes.txt": "" }, async (folder) => {
+    await assertRejects(() => readFixtures(folder), UserError, folder, "no fixture");
+    await assertRejects(() => readFixtures(join(folder, "gone")), UserError, "gone", "no such folder");
+    await assertRejects(() => readFixtures(join(folder, "notes.txt")), UserError, "not a folder");
+  });
+});
+
+test.run();
