@@ -13,7 +13,7 @@
 enable subgroups;
 
 const ROWS: u32 = 16u; // @tune 16 32
-const COLS: u32 = 8u; // @tune 2 4 8
+const COLS: u32 = 8u; // @tune 4 8
 
 struct Params {
   n: u32,

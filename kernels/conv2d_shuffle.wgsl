@@ -5,16 +5,15 @@
 // Operands as in conv2d.wgsl. What is an override there is a param here:
 // compiling takes a CPU adapter about a second, dividing by a number that the compiler does not know next to nothing.
 //
-// params    n, h, w, oh, ow; in_channels, out_channels, groups, kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x
+// params    n, h, w, oh, ow; in_channels, out_channels, groups, kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x,
+//           has_bias (0: bias is bound but not read)
 // dispatch  (ceil(out_channels/groups / (8*COLS)), ceil(n*oh*ow / ROWS), groups) workgroups of 8
 // limits    any sizes; needs subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
-override HAS_BIAS: bool = false;
-
 const ROWS: u32 = 16u; // @tune 16 32
-const COLS: u32 = 8u; // @tune 2 4 8
+const COLS: u32 = 8u; // @tune 4 8
 
 struct Params {
   n: u32,
@@ -33,6 +32,7 @@ struct Params {
   pad_x: u32,
   dil_y: u32,
   dil_x: u32,
+  has_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -93,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (row0 + r < pixels && col0 + j < group_out) {
         let channel = group.z * group_out + col0 + j;
         var value = c[r * COLS + j];
-        if (HAS_BIAS) { value += bias[channel]; }
+        if (params.has_bias != 0u) { value += bias[channel]; }
         y[(row0 + r) * params.out_channels + channel] = value;
       }
     }

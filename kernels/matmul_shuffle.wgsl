@@ -5,17 +5,17 @@
 // the others by subgroupShuffle; every value of op(b) is loaded once, by the lane whose COLS columns it belongs to.
 // The loops over ROWS and COLS run over arrays of that length so that the compiler unrolls them into registers.
 //
-// Operands, params and the layout of y as in matmul.wgsl; parts of k are multiples of 8.
+// Operands and the layout of y as in matmul.wgsl; parts of k are multiples of 8. What is an override there is a param
+// here: compiling takes a CPU adapter about a second.
+//
+// params    m, n, k, batch, splits as in matmul.wgsl; transpose_a, transpose_b: not 0 where stored transposed
 // dispatch  (ceil(n / (8*COLS)), ceil(m / ROWS), batch * splits) workgroups of 8
 // limits    any sizes; needs subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
-override TRANSPOSE_A: bool;
-override TRANSPOSE_B: bool;
-
 const ROWS: u32 = 16u; // @tune 16 32
-const COLS: u32 = 8u; // @tune 2 4 8
+const COLS: u32 = 8u; // @tune 4 8
 
 struct Params {
   m: u32,
@@ -23,6 +23,8 @@ struct Params {
   k: u32,
   batch: u32,
   splits: u32,
+  transpose_a: u32,
+  transpose_b: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -41,10 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let base_b = batch * params.k * params.n;
   let row0 = group.y * ROWS;
   let col0 = (group.x * 8u + lane) * COLS;
-  let a_row = select(params.k, 1u, TRANSPOSE_A);
-  let a_inner = select(1u, params.m, TRANSPOSE_A);
-  let b_inner = select(params.n, 1u, TRANSPOSE_B);
-  let b_col = select(1u, params.k, TRANSPOSE_B);
+  let a_row = select(params.k, 1u, params.transpose_a != 0u);
+  let a_inner = select(1u, params.m, params.transpose_a != 0u);
+  let b_inner = select(params.n, 1u, params.transpose_b != 0u);
+  let b_col = select(1u, params.k, params.transpose_b != 0u);
 
   // Rows and columns beyond the edge repeat the last one; they are computed and not stored.
   var b_at: array<u32, COLS>;

@@ -107,11 +107,10 @@ export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
   const buffers = { x, w, bias: bias ?? w, y };
   const grid = [Math.ceil(g.outChannels / g.groups / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups] as const;
-  const HAS_BIAS = bias !== null;
   if (variant === "tiled") {
-    x.gpu.run("conv2d", buffers, { grid, params: sizes(g), constants: { ...constants(g), HAS_BIAS } });
+    x.gpu.run("conv2d", buffers, { grid, params: sizes(g), constants: { ...constants(g), HAS_BIAS: bias !== null } });
   } else {
-    x.gpu.run("conv2d_shuffle", buffers, { grid, params: allParams(g), constants: { HAS_BIAS }, tune });
+    x.gpu.run("conv2d_shuffle", buffers, { grid, params: { ...allParams(g), has_bias: Number(bias !== null) }, tune });
   }
   return y;
 }

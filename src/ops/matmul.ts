@@ -41,17 +41,20 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
   const variant = gemmVariant(gpu, "matmul");
-  const tile = gemmTile(variant, n);
-  const across = Math.ceil(n / tile.cols);
-  const down = Math.ceil(m / tile.rows);
+  const { rows, cols, tune } = gemmTile(variant, n);
+  const across = Math.ceil(n / cols);
+  const down = Math.ceil(m / rows);
   const splits = splitCount(gpu, across * down * batch, k);
   const y = Tensor.empty(gpu, [splits, ...shape]);
-  gpu.run(variant === "tiled" ? "matmul" : "matmul_shuffle", { a, b, y }, {
-    grid: [across, down, batch * splits],
-    params: { m, n, k, batch, splits },
-    constants: { TRANSPOSE_A: options.transposeA ?? false, TRANSPOSE_B: options.transposeB ?? false },
-    tune: tile.tune,
-  });
+  const grid = [across, down, batch * splits] as const;
+  const params = { m, n, k, batch, splits };
+  const { transposeA = false, transposeB = false } = options;
+  if (variant === "tiled") {
+    gpu.run("matmul", { a, b, y }, { grid, params, constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB } });
+  } else {
+    const transposes = { transpose_a: Number(transposeA), transpose_b: Number(transposeB) };
+    gpu.run("matmul_shuffle", { a, b, y }, { grid, params: { ...params, ...transposes }, tune });
+  }
   return sumSlabs(y, shape);
 }
 

@@ -29,10 +29,13 @@ export interface GemmTile {
   readonly tune: Tune;
 }
 
-/** The tile for a product with `n` columns: narrow products get narrow tiles, so that no lane idles. */
+/**
+ * The tile for a product with `n` columns: narrow products get narrow tiles, so that fewer lanes idle. Two shapes, and
+ * not more: every one is another second of compiling on a CPU adapter.
+ */
 export function gemmTile(variant: GemmVariant, n: number): GemmTile {
   if (variant === "tiled") return { rows: 64, cols: 64, tune: {} };
-  const [ROWS, COLS] = n <= 16 ? [32, 2] : n <= 32 ? [32, 4] : [16, 8];
+  const [ROWS, COLS] = n <= 32 ? [32, 4] : [16, 8];
   return { rows: ROWS, cols: 8 * COLS, tune: { ROWS, COLS } };
 }
 
