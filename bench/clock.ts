@@ -16,7 +16,7 @@ export interface Timing {
 const LEAST_MS = 20;
 const LEAST_SAMPLES = 5;
 /** Short samples are cheap: more of them find an undisturbed moment. */
-const SAMPLING_MS = 200;
+const SAMPLING_MS = 150;
 const MOST_SAMPLES = 15;
 const MOST_REPETITIONS = 4096;
 

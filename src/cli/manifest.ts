@@ -1,6 +1,9 @@
-/** `npm run manifest`: regenerates kernels/manifest.ts after a kernel was added or its interface changed. */
+/** `npm run manifest`: regenerates kernels/manifest.ts and kernels/README.md after a kernel was added or changed. */
 import { writeFileSync } from "node:fs";
 import { kernelFiles, manifestText } from "../runtime/manifest.node.ts";
+import { kernelReadme } from "../runtime/readme.node.ts";
 
-writeFileSync(new URL("../../kernels/manifest.ts", import.meta.url), manifestText());
-console.log(`kernels/manifest.ts: ${kernelFiles().length} files`);
+const kernels = new URL("../../kernels/", import.meta.url);
+writeFileSync(new URL("manifest.ts", kernels), manifestText());
+writeFileSync(new URL("README.md", kernels), kernelReadme());
+console.log(`kernels/manifest.ts and kernels/README.md: ${kernelFiles().length} files`);
