@@ -112,6 +112,11 @@ export class Gpu {
     return this.#programs.count;
   }
 
+  /** Bind groups kept for the next dispatch of the same kernel with the same buffers. */
+  get bindGroups(): number {
+    return this.#recorder.groups;
+  }
+
   /** Records one dispatch. Buffers are named as in the WGSL; nothing runs before `submit`. */
   run<K extends KernelName>(name: K, buffers: Readonly<Record<BindingName<K>, Bindable>>, options: DispatchOptions<K>): void {
     const constants = (options.constants ?? {}) as Record<string, number | boolean>;

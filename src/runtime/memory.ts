@@ -65,6 +65,9 @@ export class BufferPool {
   readonly #free = new Map<number, GPUBuffer[]>();
   /** Released since the last submit: commands recorded before may still use them, so an upload must not. */
   #recent = new Map<number, GPUBuffer[]>();
+  /** Place in the order of creation. */
+  readonly #serials = new WeakMap<GPUBuffer, number>();
+  #created = 0;
   #live = 0;
   #peak = 0;
   #reserved = 0;
@@ -91,8 +94,24 @@ export class BufferPool {
     this.#peak = Math.max(this.#peak, this.#live);
     if (this.#guarded) return this.#acquireGuarded(bytes);
     const size = sizeClass(bytes);
-    const buffer = (forUpload ? undefined : this.#recent.get(size)?.pop()) ?? this.#free.get(size)?.pop();
+    const buffer = (forUpload ? undefined : this.#takeOldest(this.#recent, size)) ?? this.#takeOldest(this.#free, size);
     return new Storage(this, buffer ?? this.#create(size), 0, bytes);
+  }
+
+  /**
+   * The buffer created first: then a step that does the same as the one before gets the same buffers for it, whatever
+   * the order in which they were given back, and the bind groups of the one before serve it again.
+   */
+  #takeOldest(lists: ReadonlyMap<number, GPUBuffer[]>, size: number): GPUBuffer | undefined {
+    const list = lists.get(size);
+    if (!list || list.length === 0) return undefined;
+    const serial = (i: number): number => this.#serials.get(list[i])!;
+    let oldest = 0;
+    for (let i = 1; i < list.length; i++) if (serial(i) < serial(oldest)) oldest = i;
+    const buffer = list[oldest];
+    const last = list.pop()!;
+    if (oldest < list.length) list[oldest] = last;
+    return buffer;
   }
 
   giveBack(buffer: GPUBuffer, bytes: number): void {
@@ -138,7 +157,9 @@ export class BufferPool {
       throw new Error(`A buffer of ${size} bytes exceeds this device's limit of ${this.#device.limits.maxBufferSize} bytes`);
     }
     this.#reserved += size;
-    return this.#device.createBuffer({ size, usage: USAGE, mappedAtCreation });
+    const buffer = this.#device.createBuffer({ size, usage: USAGE, mappedAtCreation });
+    this.#serials.set(buffer, this.#created++);
+    return buffer;
   }
 
   #acquireGuarded(bytes: number): Storage {

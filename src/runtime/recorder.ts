@@ -40,6 +40,11 @@ export interface PassTimer {
   end(encoder: GPUCommandEncoder): void;
 }
 
+/**
+ * Bind groups kept for reuse, the latest used ones. A step of a large network needs a few thousand; each is a memory
+ * mapping of its own on Mesa's software driver, and Linux allows a process 65530 of them.
+ */
+const MOST_GROUPS = 16384;
 const SLOT_BYTES = 256; // a multiple of every device's uniform offset alignment
 
 export class Recorder {
@@ -58,6 +63,11 @@ export class Recorder {
 
   get length(): number {
     return this.#commands.length;
+  }
+
+  /** Bind groups kept. */
+  get groups(): number {
+    return this.#groups.size;
   }
 
   dispatch(program: Program, storages: readonly Storage[], params: readonly ParamWord[], grid: readonly [number, number, number]): void {
@@ -144,7 +154,9 @@ export class Recorder {
     const ids = bindings.map((b) => `${this.#id(b.buffer)}:${b.offset}:${b.bytes}`);
     const key = `${program.id}|${ids}|${program.hasParams ? this.#id(uniform!) : ""}`;
     let group = this.#groups.get(key);
-    if (!group) {
+    if (group) {
+      this.#groups.delete(key); // to the end of the order of use
+    } else {
       const info = program.kernel.bindings;
       const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({
         binding: info[program.storage[i]].binding,
@@ -152,8 +164,9 @@ export class Recorder {
       }));
       if (program.hasParams) entries.push({ binding: info.params.binding, resource: { buffer: uniform!, size: SLOT_BYTES } });
       group = this.#device.createBindGroup({ label: program.name, layout: program.layout, entries });
-      this.#groups.set(key, group);
+      if (this.#groups.size >= MOST_GROUPS) this.#groups.delete(this.#groups.keys().next().value!);
     }
+    this.#groups.set(key, group);
     return group;
   }
 
