@@ -9,7 +9,7 @@ import { SceneRandom } from "./random.ts";
 import { renderScene } from "./scene.ts";
 
 /** Raise it with every change that alters pixels, so that existing copies are made anew. */
-const GENERATOR_VERSION = 1;
+const GENERATOR_VERSION = 2;
 
 const MARKER = "streets.json";
 const SPLITS = ["train", "val"] as const;

@@ -57,7 +57,7 @@ export class Light {
     this.cloud = vary(weather.cloud, random, 0.04);
     this.cloudCover = random.uniform(...weather.cloudCover);
     this.visibility = random.uniform(...weather.visibility);
-    const exposure = random.uniform(0.85, 1.12);
+    const exposure = random.uniform(0.9, 1.1);
     this.#sunlight = scale(weather.sunlight, exposure);
     this.#skylight = scale(weather.skylight, exposure);
     const side = random.chance(0.5) ? 1 : -1;

@@ -18,7 +18,7 @@ export function develop(canvas: Canvas, random: SceneRandom): Frame {
   const image = new Uint8Array(height * width * 3);
   const labels = new Uint8Array(height * width);
   const seed = random.word();
-  const amplitude = random.uniform(2, 8);
+  const amplitude = random.uniform(2, 6);
   const vignette = random.uniform(0.05, 0.22);
   const balance = [random.uniform(0.96, 1.04), 1, random.uniform(0.96, 1.04)];
   const row = canvas.width * 3;

@@ -7,7 +7,7 @@ import type { Stage } from "../stage.ts";
 
 const CONCRETES: readonly Colour[] = [[168, 168, 168], [148, 150, 152], [180, 178, 172]];
 const STONES: readonly Colour[] = [[140, 140, 142], [152, 146, 140], [122, 124, 128]];
-const WOODS: readonly Colour[] = [[146, 104, 68], [170, 140, 104], [118, 88, 66]];
+const WOODS: readonly Colour[] = [[150, 104, 64], [168, 126, 82], [122, 86, 58]];
 
 /** A run of wall or fence along the street. */
 export interface Barrier {
@@ -42,7 +42,7 @@ export function drawWall(stage: Stage, random: SceneRandom, { x, z0, z1, height 
 
 /** Posts, rails and bars; one sees through between them. */
 export function railings(random: SceneRandom, height: number): Material {
-  const paint = random.pick<Colour>([[40, 44, 46], [52, 78, 60], [120, 124, 126], [208, 208, 202]]);
+  const paint = random.pick<Colour>([[36, 40, 44], [44, 74, 56], [52, 86, 62]]);
   const spacing = random.uniform(0.24, 0.34);
   const thickness = spacing * random.uniform(0.26, 0.36);
   const post = random.uniform(2, 2.8);
@@ -68,7 +68,7 @@ function boards(random: SceneRandom, height: number): Material {
 
 /** Wire mesh in a frame of posts. */
 function mesh(random: SceneRandom, height: number): Material {
-  const wire = random.pick<Colour>([[150, 156, 158], [74, 112, 84]]);
+  const wire = random.pick<Colour>([[70, 112, 84], [60, 96, 76]]);
   const pitch = 0.26;
   const post = random.uniform(2.2, 3);
   return (a, b) => {

@@ -39,7 +39,7 @@ function pose(stage: Stage, random: SceneRandom, cycle: Cycle): { plane: Plane; 
 export function drawBicycle(stage: Stage, random: SceneRandom, cycle: Cycle): void {
   const { plane, facing } = pose(stage, random, cycle);
   const frame = vary(random.pick(FRAMES), random);
-  const clothes = randomClothes(random);
+  const clothes = randomClothes(random, true);
   const helmeted = random.chance(0.5);
   const draw = pen(stage, plane, LABEL.bicycle, facing);
   if (cycle.view === "end") {
@@ -83,7 +83,7 @@ function drawSpokedWheel(stage: Stage, plane: Plane, a: number, radius: number):
 export function drawMotorcycle(stage: Stage, random: SceneRandom, cycle: Cycle): void {
   const { plane, facing } = pose(stage, random, cycle);
   const tank = vary(random.pick(TANKS), random);
-  const clothes = randomClothes(random);
+  const clothes = randomClothes(random, true);
   const draw = pen(stage, plane, LABEL.motorcycle, facing);
   if (cycle.view === "end") {
     draw(ellipse(0, 0.32, 0.12, 0.32), RUBBER);

@@ -11,7 +11,7 @@ const NEAR = 1.2;
 const FAR = 220;
 
 const ASPHALTS: readonly Colour[] = [[100, 101, 106], [84, 85, 92], [108, 106, 108], [94, 92, 98]];
-const SLABS: readonly Colour[] = [[186, 176, 166], [178, 174, 170], [192, 174, 156], [182, 160, 150]];
+const SLABS: readonly Colour[] = [[204, 164, 144], [196, 152, 136], [206, 178, 154], [190, 178, 168]];
 const GRASSES: readonly Colour[] = [[118, 160, 66], [136, 166, 78], [108, 152, 62], [154, 160, 86]];
 const MARKING: Colour = [226, 226, 220];
 

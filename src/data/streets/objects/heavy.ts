@@ -8,14 +8,14 @@ import type { Stage } from "../stage.ts";
 import { drawHull, drawHullShadow, inset, turned, upwards, type Corner, type Pose } from "./hull.ts";
 
 const CABS: readonly Colour[] = [
-  [196, 40, 36], [230, 230, 226], [36, 70, 140], [232, 176, 40], [60, 66, 72], [52, 110, 72],
+  [230, 230, 226], [36, 70, 140], [44, 96, 160], [52, 110, 72], [70, 84, 100], [190, 44, 40],
 ];
 const BOXES: readonly Colour[] = [
-  [232, 232, 228], [206, 208, 210], [150, 160, 170], [196, 60, 48], [60, 96, 150], [206, 190, 150],
+  [232, 232, 228], [222, 224, 226], [206, 208, 210], [190, 198, 206], [60, 96, 150], [74, 120, 96],
 ];
-const BUSES: readonly Colour[] = [
-  [206, 44, 40], [236, 200, 60], [40, 90, 170], [230, 230, 226], [60, 140, 84], [236, 140, 50],
-];
+/** The town's own buses are yellow; every few there is one of another company. */
+const TOWN_BUSES: readonly Colour[] = [[238, 202, 52], [240, 186, 44], [230, 196, 70]];
+const OTHER_BUSES: readonly Colour[] = [[60, 140, 84], [236, 140, 50], [226, 226, 222]];
 const TAIL_LIGHT: Colour = [210, 28, 28];
 const HEADLIGHT: Colour = [250, 250, 236];
 
@@ -125,8 +125,8 @@ export function drawBus(stage: Stage, random: SceneRandom, pose: Pose, towards: 
   const length = random.uniform(10, 12);
   const width = 2.5;
   const top = random.uniform(2.95, 3.2);
-  const colour = vary(random.pick(BUSES), random);
-  const skirt = random.chance(0.5) ? vary(random.pick(BUSES), random) : scale(colour, 0.85);
+  const colour = vary(random.pick(random.chance(0.85) ? TOWN_BUSES : OTHER_BUSES), random, 0.08);
+  const skirt = random.chance(0.3) ? vary(WHITE, random) : scale(colour, 0.85);
   const glass = vary([34, 42, 52], random, 0.15);
   const fill = (plane: Plane, outline: Outline, paint: Paint) => stage.fill(plane, outline, paint, LABEL.bus);
   const hull: readonly Corner[] = [

@@ -6,9 +6,13 @@ import type { SceneRandom } from "../random.ts";
 import { bar, ellipse, type Outline, type Point } from "../shapes.ts";
 import type { Stage } from "../stage.ts";
 
-const TOPS: readonly Colour[] = [
-  [38, 40, 48], [44, 56, 92], [120, 40, 44], [196, 60, 52], [214, 208, 198], [92, 96, 100], [60, 110, 150],
-  [206, 170, 70], [150, 84, 120], [66, 84, 60],
+/** Who walks wears coats and jackets of all kinds; who rides wants to be seen. */
+const COATS: readonly Colour[] = [
+  [38, 40, 48], [44, 56, 92], [110, 44, 50], [92, 96, 100],
+  [60, 96, 136], [130, 84, 112], [66, 84, 60], [150, 128, 100],
+];
+const RIDING_JACKETS: readonly Colour[] = [
+  [226, 70, 44], [240, 132, 36], [222, 214, 60], [206, 44, 48], [228, 226, 220], [60, 64, 72],
 ];
 const TROUSERS: readonly Colour[] = [[40, 44, 60], [52, 66, 100], [34, 34, 38], [96, 88, 76], [130, 120, 104]];
 const SKINS: readonly Colour[] = [[222, 178, 150], [198, 148, 116], [136, 92, 66], [92, 62, 48]];
@@ -23,9 +27,9 @@ export interface Clothes {
   readonly helmet: Colour;
 }
 
-export function randomClothes(random: SceneRandom): Clothes {
+export function randomClothes(random: SceneRandom, riding: boolean): Clothes {
   return {
-    top: vary(random.pick(TOPS), random),
+    top: vary(random.pick(riding ? RIDING_JACKETS : COATS), random),
     legs: vary(random.pick(TROUSERS), random),
     skin: random.pick(SKINS),
     hair: random.pick(HAIRS),
@@ -36,7 +40,7 @@ export function randomClothes(random: SceneRandom): Clothes {
 /** Draws one person with their feet at (x, z); `ground` is the height of what they stand on. */
 export function drawPerson(stage: Stage, random: SceneRandom, spot: { x: number; z: number; ground: number }): void {
   const plane = stage.camera.upright(spot.x, spot.z);
-  const clothes = randomClothes(random);
+  const clothes = randomClothes(random, false);
   const size = random.chance(0.12) ? random.uniform(1.15, 1.45) : random.uniform(1.6, 1.88);
   const step = random.uniform(-0.13, 0.13);
   const facing = random.chance(0.5) ? 1 : -1;
@@ -59,7 +63,7 @@ export function drawPerson(stage: Stage, random: SceneRandom, spot: { x: number;
   draw(bar([0.125, 0.8], [0.155 - step * 0.8, 0.46], 0.07, 0.05), scale(clothes.top, 1.12));
   draw(ellipse(0.155 - step * 0.8, 0.44, 0.026), clothes.skin);
   if (random.chance(0.3)) {
-    const bag = vary(random.pick(TOPS), random);
+    const bag = vary(random.pick(COATS), random);
     if (random.chance(0.5)) draw([[-0.09, 0.56], [0.09, 0.56], [0.1, 0.78], [-0.1, 0.78]], bag);
     else draw([[0.1, 0.3], [0.22, 0.3], [0.2, 0.44], [0.12, 0.44]], bag);
   }

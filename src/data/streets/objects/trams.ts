@@ -6,13 +6,13 @@ import { bar, ellipse, rectangle, type Outline } from "../shapes.ts";
 import type { Stage } from "../stage.ts";
 import { drawHull, drawHullShadow, inset, upwards, type Corner, type Pose } from "./hull.ts";
 
-/** Upper and lower colour. */
+/** Upper and lower colour: the town's trams are red and cream, old ones darker, with few guests in blue. */
 const LIVERIES: readonly (readonly [Colour, Colour])[] = [
-  [[234, 224, 196], [186, 34, 40]],
-  [[240, 236, 224], [34, 84, 156]],
-  [[236, 200, 52], [236, 236, 232]],
-  [[232, 232, 230], [46, 132, 86]],
-  [[206, 40, 44], [60, 62, 66]],
+  [[234, 224, 196], [190, 34, 40]],
+  [[240, 236, 224], [206, 40, 44]],
+  [[226, 212, 180], [160, 30, 38]],
+  [[234, 226, 204], [198, 48, 40]],
+  [[236, 234, 226], [34, 84, 156]],
 ];
 
 /**
