@@ -77,8 +77,8 @@ export class Call {
     if (Array.isArray(value) && value.length === 0 && otherwise) return otherwise;
     const list = Array.isArray(value) ? value : [value, value];
     if (list.length === 1) list.push(list[0]);
-    if (value !== undefined && list.length === 2 && list.every((n) => typeof n === "number")) return list as unknown as Pair;
-    return this.#typed(name, "one or two numbers", () => false, otherwise);
+    const isPair = list.length === 2 && list.every((n) => typeof n === "number");
+    return isPair ? (list as unknown as Pair) : this.#typed(name, "one or two numbers", () => false, otherwise);
   }
 
   /** Axes, given as a list or as one number; null where none are given. */
@@ -188,7 +188,7 @@ function bindArguments({ op, params }: FixtureCase, { parameters }: Definition):
 function bindNames({ op, params, inputs }: FixtureCase, { parameters, names = {} }: Definition): Map<string, unknown> {
   const values = new Map<string, unknown>();
   const bind = (given: string, value: unknown): void => {
-    const name = given in names ? names[given] : given;
+    const name = Object.hasOwn(names, given) ? names[given] : given;
     if (name === null) return;
     if (!parameters.includes(name)) throw new Skip(`option ${given} of ${op}`);
     values.set(name, value);

@@ -50,8 +50,9 @@ export function compare(
 
 /** How far beyond the tolerance; infinite where one is finite and the other is not. */
 function excessOf(got: number, want: number, rtol: number, atol: number): number {
-  if (Object.is(got, want) || got === want) return 0;
-  if (!Number.isFinite(want) || !Number.isFinite(got)) return Number.isNaN(got) && Number.isNaN(want) ? 0 : Infinity;
+  if (got === want) return 0;
+  if (Number.isNaN(got) && Number.isNaN(want)) return 0;
+  if (!Number.isFinite(want) || !Number.isFinite(got)) return Infinity;
   return Math.abs(got - want) - (atol + rtol * Math.abs(want));
 }
 
@@ -68,8 +69,8 @@ function unravel(flat: number, shape: readonly number[]): number[] {
 const SHARED_WORDS = 0.5;
 
 /**
- * Whether an error says in essence what PyTorch's does: the same words, whatever the numbers (shapes differ, as our axes
- * have another order). `expected` is PyTorch's, "Type: message"; without a message any deliberate error will do.
+ * Whether an error says in essence what PyTorch's does: the same words, whatever the numbers (in shapes, our axes have
+ * another order). `expected` is PyTorch's, "Type: message"; without a message any deliberate error will do.
  */
 export function sameComplaint(error: Error, expected: string): boolean {
   if (error instanceof TypeError || error instanceof ReferenceError) return false; // a bug, no answer to the input

@@ -19,7 +19,7 @@ export async function readFixtures(folder: string): Promise<FixtureFile[]> {
   }
   const entries = await readdir(folder, { recursive: true });
   const names = entries.filter((name) => name.endsWith(EXTENSION)).sort();
-  if (names.length === 0) throw new UserError(`--fixtures ${folder}: no fixture found (no *${EXTENSION} file below it)`);
+  if (names.length === 0) throw new UserError(`--fixtures ${folder}: no fixture found, no *${EXTENSION} below it`);
   return Promise.all(names.map(async (name) => {
     const path = name.split(sep).join("/").slice(0, -EXTENSION.length);
     return parseFixture(await readFileBytes(join(folder, name), "fixture"), path);

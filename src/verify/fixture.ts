@@ -1,4 +1,4 @@
-/** Fixture files: golden results of PyTorch and of the official code, as safetensors with the cases in their metadata. */
+/** Fixture files: results of PyTorch and of the official code, as safetensors with a list of cases in the metadata. */
 import { SafetensorsError, parseSafetensors } from "../io/safetensors.ts";
 import type { HostArray } from "./layout.ts";
 

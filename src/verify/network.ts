@@ -44,7 +44,7 @@ async function withNetwork<T>(session: Session, file: FixtureFile, use: (network
 
 function officialModel(file: FixtureFile): OfficialModel {
   if (/_official(_\d+)?$/.test(file.path)) {
-    throw new Skip("for information: there the memory changes between forward and backward, which gives wrong gradients");
+    throw new Skip("for information only: gradients through a memory that changed after forward");
   }
   const text = file.metadata.config;
   if (text === undefined) throw new UserError(`${file.path}: the metadata has no "config"`);

@@ -110,13 +110,13 @@ export const normalize: Runner = (_, item) => {
 
 export const resize: Runner = (_, item) => {
   interface ResizeParams {
-    readonly output_size: Size;
+    readonly output_size: readonly [width: number, height: number];
     readonly keep_ratio: boolean;
   }
-  const { output_size: [width, height], keep_ratio: keepRatio } = paramsOf<ResizeParams>(item, ["output_size", "keep_ratio"]);
+  const { output_size: target, keep_ratio: keepRatio } = paramsOf<ResizeParams>(item, ["output_size", "keep_ratio"]);
   const [image, label] = [raster(item, "image"), raster(item, "seg_target")];
-  const target: Size = [height, width];
-  const size = keepRatio ? keepRatioSize([image.height, image.width], target) : target;
+  const [width, height] = target;
+  const size: Size = keepRatio ? keepRatioSize([image.height, image.width], [height, width]) : [height, width];
   return new Map([
     ["image_resized", stored(resizeBilinear(bytes(image), size))],
     ["seg_target_resized", stored(resizeNearest(label, size))],
@@ -164,7 +164,7 @@ export const labelTable: Runner = (_, item) => {
   const { dataset, num_classes: classes } = paramsOf<TableParams>(item, ["dataset", "num_classes", "classnames"]);
   if (!Object.hasOwn(LABEL_TABLES, dataset)) throw new Skip(`dataset ${dataset}`);
   const table: LabelTable = LABEL_TABLES[dataset as keyof typeof LABEL_TABLES];
-  if (table.numClasses !== classes) throw new Error(`${dataset} has ${table.numClasses} classes here, ${classes} there`);
+  if (table.numClasses !== classes) throw new Error(`${dataset} has ${table.numClasses} classes, not ${classes}`);
   const lookup = (autoCorrect: boolean): HostArray => {
     return { shape: [256], data: officialLookup(table, { ignoreIndex: STORED_IGNORE, autoCorrect }) };
   };

@@ -43,7 +43,9 @@ export async function* verify(
     const chosen = file.cases.filter(selects);
     if (chosen.length === 0) continue;
     const cases: CaseReport[] = [];
-    for (const item of chosen) if (!holdsInputsOnly(item)) cases.push({ item, outcome: await run(session, item, check) });
+    for (const item of chosen) {
+      if (!holdsInputsOnly(item)) cases.push({ item, outcome: await run(session, item, check) });
+    }
     yield { file, cases };
   }
 }

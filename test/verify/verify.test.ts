@@ -31,7 +31,8 @@ test("the carried fixtures of every family pass; what is left out says why", asy
   assert.equal(failed.map(showFile), []);
   const passed = (family: string) =>
     countOutcomes(reports.filter(({ file }) => file.path.startsWith(`${family}/`))).passed;
-  for (const [family, least] of Object.entries({ ops: 90, opinfo: 80, mcibi: 35, optim: 9, pipeline: 11, network: 4 })) {
+  const leasts = { ops: 90, opinfo: 80, mcibi: 35, optim: 9, pipeline: 11, network: 4 };
+  for (const [family, least] of Object.entries(leasts)) {
     assert.ok(passed(family) >= least, `${family}: only ${passed(family)} passed`);
   }
   const skipped = reports.flatMap(({ file, cases }) =>
@@ -78,7 +79,8 @@ async function outcomesOf(path: string, change: Change): Promise<Outcome[]> {
 
 type Failure = Outcome & { status: "failed" };
 
-const failures = (outcomes: readonly Outcome[]): Failure[] => outcomes.filter(({ status }) => status === "failed") as Failure[];
+const failures = (outcomes: readonly Outcome[]): Failure[] =>
+  outcomes.filter((outcome): outcome is Failure => outcome.status === "failed");
 
 /** The stored values of a result of the first case. */
 function firstResult(tensors: Map<string, Stored>, [{ id }]: StoredCase[], name = "output"): Stored {
@@ -148,8 +150,10 @@ test("an error that does not come, comes for another reason, or comes unexpected
 });
 
 test("unknown operations and options are skipped with the reason", async () => {
-  const reasons = async (change: (item: StoredCase) => void) =>
-    (await outcomesOf("opinfo/relu", (_, [item]) => change(item))).map((outcome) => "reason" in outcome && outcome.reason);
+  const reasons = async (change: (item: StoredCase) => void) => {
+    const outcomes = await outcomesOf("opinfo/relu", (_, [item]) => change(item));
+    return outcomes.map((outcome) => "reason" in outcome && outcome.reason);
+  };
   assert.equal(await reasons((item) => (item.op = "nn.functional.hardswish")), [
     "nn.functional.hardswish: this library has no such operation",
   ]);

@@ -17,9 +17,10 @@ export const conv2d: Definition = {
     const layout = imageLayout(call.stored("input")!);
     const weight = call.tensor("weight", convolutionWeight);
     const bias = call.optionalTensor("bias");
-    const options = { stride: call.pair("stride", ONE), dilation: call.pair("dilation", ONE), groups: call.number("groups", 1) };
-    const { x, padding } = padded(call, call.tensor("input", layout), weight, options.dilation);
-    return { value: convolve(x, weight, bias, { ...options, padding }), layout };
+    const dilation = call.pair("dilation", ONE);
+    const { x, padding } = padded(call, call.tensor("input", layout), weight, dilation);
+    const options = { stride: call.pair("stride", ONE), padding, dilation, groups: call.number("groups", 1) };
+    return { value: convolve(x, weight, bias, options), layout };
   },
 };
 
