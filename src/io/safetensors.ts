@@ -17,7 +17,14 @@ const ARRAY_OF = {
 } as const;
 
 export type SafetensorsDtype = keyof typeof ARRAY_OF;
-export type SafetensorsData = InstanceType<(typeof ARRAY_OF)[SafetensorsDtype]>;
+export type SafetensorsData =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array;
 
 /** One stored tensor: row-major `data` with `shape`; a scalar has shape `[]`. */
 export interface StoredTensor {

@@ -51,7 +51,15 @@ const AHEAD = 2;
 export async function runTraining(options: RunOptions): Promise<Confusion | null> {
   const loader = createLoader(options.trainSet, loaderOptions(options.description.config));
   try {
-    return await new Run(options, loader).run();
+    const run = new Run(options, loader);
+    try {
+      return await run.run();
+    } catch (error) {
+      await run.discardUnlessSaved();
+      throw error;
+    } finally {
+      run.dispose();
+    }
   } finally {
     await loader.close();
   }
@@ -111,8 +119,17 @@ class Run {
     confusion ??= await this.#evaluate(epochs);
     if (!confusion) return this.#stop();
     await this.#options.folder.writeJson("result.json", this.#result(confusion));
-    this.#trainer.dispose();
     return confusion;
+  }
+
+  /** Leaves no folder behind that a run could not be continued from. */
+  async discardUnlessSaved(): Promise<void> {
+    if (this.#isFolderOpen && this.#saved === 0) await this.#options.folder.discard();
+  }
+
+  /** Releases the network and the optimiser's state. */
+  dispose(): void {
+    this.#trainer.dispose();
   }
 
   get #maxIters(): number {

@@ -10,7 +10,7 @@
  *
  * Every file but metrics.jsonl is replaced as a whole. That one grows by whole lines.
  */
-import { appendFile, mkdir, readdir } from "node:fs/promises";
+import { appendFile, mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../errors.ts";
@@ -71,6 +71,12 @@ export class RunFolder {
       throw new UserError(`cannot create run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
     });
     await this.writeJson("config.json", description);
+  }
+
+  /** Takes back what a new run has written before it had a checkpoint to continue from. */
+  async discard(): Promise<void> {
+    for (const name of ["config.json", "metrics.jsonl"]) await rm(join(this.path, name), { force: true });
+    await rmdir(this.path).catch(() => {}); // it may hold what somebody else has put there meanwhile
   }
 
   /** @throws UserError when config.json is missing, damaged or incomplete */

@@ -1,0 +1,148 @@
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parseOptions, wholeNumber } from "../../src/cli/options.ts";
+import { buildModel } from "../../src/config/model.ts";
+import { UserError } from "../../src/errors.ts";
+import { encodePng } from "../../src/io/png.node.ts";
+import { serializeSafetensors } from "../../src/io/safetensors.ts";
+import { RandomState } from "../../src/nn/random_state.ts";
+import { loadWeights, readCheckpoint } from "../../src/train/checkpoint.ts";
+import { RunFolder } from "../../src/train/run_folder.ts";
+import { runCommand } from "../support/command.ts";
+import { cityscapesPaths, save } from "../support/datasets.ts";
+import { testGpu } from "../support/gpu.ts";
+import { assertRejects } from "../support/throws.ts";
+import { TINY_SETTINGS, TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
+
+const temporary = new TemporaryFolder();
+const root = temporary.join("data");
+saveTinyDataset(root);
+
+/** Datasets with one bad file each: a label with an undefined value, one of another size, an image that is none. */
+const damaged = temporary.join("damaged");
+saveTinyDataset(damaged);
+const badLabel = cityscapesPaths(damaged, "train", "aa", "aa_000004_000019").label;
+save(badLabel, encodePng({ width: 48, height: 32, channels: 1, data: new Uint8Array(48 * 32).fill(77) }));
+const odd = temporary.join("odd");
+saveTinyDataset(odd);
+const oddLabel = cityscapesPaths(odd, "train", "aa", "aa_000003_000019").label;
+save(oddLabel, encodePng({ width: 48, height: 16, channels: 1, data: new Uint8Array(48 * 16) }));
+const broken = temporary.join("broken");
+saveTinyDataset(broken);
+const brokenImage = cityscapesPaths(broken, "train", "aa", "aa_000007_000019").image;
+writeFileSync(brokenImage, "not a picture");
+
+const full = temporary.join("full");
+mkdirSync(full);
+writeFileSync(`${full}/file`, "");
+const foreign = temporary.join("foreign.safetensors");
+writeFileSync(foreign, serializeSafetensors([["x", { shape: [1], data: Float32Array.of(1) }]]));
+const never = temporary.join("never");
+let runs = 0;
+
+const settings = TINY_SETTINGS.flatMap((setting) => ["--set", setting]);
+const on = (folder: string): string[] => ["--dataset", "cityscapes", "--root", folder, "--run", `${never}${runs++}`, ...settings, "--set", "train.saveEvery=0"];
+
+type Case = readonly [command: string, args: readonly string[], ...parts: readonly string[]];
+
+const CASES: readonly Case[] = [
+  ["train", ["--bogus"], "--bogus", "--preset"],
+  ["train", ["--epochs"], "--epochs", "missing"],
+  ["train", ["stray"], '"stray"'],
+  ["train", ["--epochs", "1.5"], "--epochs", '"1.5"'],
+  ["train", ["--set", "optim.rate=1"], "optim.rate", "weightDecay"],
+  ["train", ["--set", "optim.lr=fast"], "optim.lr", '"fast"'],
+  ["train", ["--set", "model.host=unet"], "model.host", "unet"],
+  ["train", ["--preset", "huge"], '"huge"', "tiny"],
+  ["train", ["--variant", "conv2d=fast"], "conv2d=fast", "conv2d=tiled|shuffle"],
+  ["train", ["--run", full], full, "--resume"],
+  ["train", ["--resume", never], `${never}/config.json`],
+  ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
+  ["train", ["--weights", foreign], foreign, "mcibi-webgpu checkpoint"],
+  ["train", ["--dataset", "voc"], '"voc"', "camvid"],
+  ["train", on(temporary.join("nowhere")), temporary.join("nowhere"), "no such file"],
+  ["train", on(damaged), badLabel, "77"],
+  ["train", on(odd), oddLabel, "48x16", "48x32"],
+  ["train", on(broken), brokenImage],
+  ["train", [...on(root), "--set", "train.batchSize=11"], "10 images", "11"],
+  ["eval", [], "--checkpoint"],
+  ["eval", ["--checkpoint", temporary.join("none.safetensors")], temporary.join("none.safetensors"), "no such file"],
+  ["eval", ["--checkpoint", `${full}/file`], `${full}/file`, "0 bytes"],
+  ["eval", ["--checkpoint", foreign, "--panels", "x"], "--panels", '"x"'],
+];
+
+/** As many processes at once as machines have cores at least. */
+const AT_ONCE = 2;
+
+for (let i = 0; i < CASES.length; i += AT_ONCE) {
+  const group = CASES.slice(i, i + AT_ONCE);
+  test(group.map(([command, args]) => `${command} ${args[0] ?? ""} ${args[1] ?? ""}`).join(", "), async () => {
+    const results = await Promise.all(group.map(([command, args]) => runCommand(command, args)));
+    results.forEach(({ code, stderr }, j) => {
+      const [command, args, ...parts] = group[j];
+      const lines = stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: max"));
+      assert.is(code, 2, `${command} ${args.join(" ")}: exit code ${code}\n${stderr}`);
+      assert.is(lines.length, 1, `one line, not\n${stderr}`);
+      assert.match(lines[0], /^error: /);
+      for (const part of parts) assert.ok(lines[0].includes(part), `"${part}" is not in: ${lines[0]}`);
+    });
+    assert.equal(readdirSync(temporary.path).filter((name) => name.startsWith("never")), [], "nothing is left behind");
+  });
+}
+
+test("help names every option and costs nothing", async () => {
+  for (const command of ["train", "eval"]) {
+    const { code, stdout, stderr } = await runCommand(command, ["--help"]);
+    assert.is(code, 0);
+    assert.is(stderr, "");
+    for (const option of ["--dataset", "--root", "--set", "--adapter", "--help"]) assert.match(stdout, option);
+  }
+});
+
+test("options: values, flags, repetition, defaults", () => {
+  const options = { name: { value: "X", help: "" }, many: { value: "X", multiple: true, help: "" }, flag: { help: "" } };
+  const command = { call: "x", summary: "", options } as const;
+  assert.equal(parseOptions(command, []), { name: undefined, many: [], flag: false });
+  const args = ["--many", "a=1", "--many=b", "--flag", "--name", "n"];
+  assert.equal({ ...parseOptions(command, args) }, { name: "n", many: ["a=1", "b"], flag: true });
+  assert.is(wholeNumber("n", undefined, 1), undefined);
+  assert.is(wholeNumber("n", "12", 1), 12);
+  for (const text of ["0", "", "1e99", "x"]) assert.throws(() => wholeNumber("n", text, 1), /--n is/);
+});
+
+test("checkpoints of another shape, other classes or another run are refused by name", async () => {
+  const gpu = await testGpu();
+  const folder = new RunFolder(temporary.join("small"));
+  await runTiny(gpu, { config: tinyConfig(root), folder, stopAfter: 1 });
+  const checkpoint = await readCheckpoint(folder.last);
+  const wider = tinyConfig(root, "model.featsChannels=12");
+  const model = buildModel(wider, 19, new RandomState(0)).initialize(gpu, 0);
+  const wrong = "bottleneck.0.weight has shape [8, 24, 3, 3], expected [12, 36, 3, 3]";
+  await assertRejects(() => loadWeights(model, checkpoint), UserError, folder.last, wrong);
+  model.dispose();
+
+  const camvid = temporary.join("camvid");
+  for (const part of ["images", "labels"]) {
+    const channels = part === "images" ? 3 : 1;
+    const data = new Uint8Array(48 * 32 * channels);
+    save(`${camvid}/${part}/val/a.png`, encodePng({ width: 48, height: 32, channels, data }));
+  }
+  const args = ["--checkpoint", folder.last, "--dataset", "camvid", "--root", camvid];
+  const classes = await runCommand("eval", args);
+  assert.is(classes.code, 2);
+  assert.match(classes.stderr, folder.last);
+  assert.match(classes.stderr, "19 classes of cityscapes");
+
+  const other = new RunFolder(temporary.join("other"));
+  await other.create({ config: tinyConfig(root, "optim.lr=0.5"), adapter: "", variants: {} });
+  mkdirSync(`${other.path}/checkpoints`);
+  copyFileSync(folder.last, other.last);
+  const mixed = await runCommand("train", ["--resume", other.path]);
+  assert.is(mixed.code, 2);
+  assert.match(mixed.stderr, "optim.lr is 0.02 in the checkpoint, 0.5 in config.json");
+});
+
+test.after(() => temporary[Symbol.dispose]());
+
+test.run();
