@@ -47,25 +47,23 @@ export class Clock {
 
   /** Times one pass, recorded by `record`; what it allocates is released after each repetition. */
   async measure(record: () => unknown): Promise<Timing> {
-    const run = (repetitions: number, expected: number) => this.#sample(record, repetitions, expected);
-    await run(1, 0);
+    await this.#sample(record, 1, 0); // compiles
+    let samples: number[] = [];
     let repetitions = 1;
-    let expected = (await run(1, 0)).ms;
-    while (expected < LEAST_MS && repetitions < MOST_REPETITIONS) {
-      repetitions = Math.min(MOST_REPETITIONS, Math.ceil(repetitions * Math.min(16, (1.3 * LEAST_MS) / expected)));
-      expected = (await run(repetitions, 0)).ms;
-    }
-    const samples: number[] = [];
     let total = 0;
+    let expected = 0;
     while (samples.length < LEAST_SAMPLES || (total < SAMPLING_MS && samples.length < MOST_SAMPLES)) {
-      const { ms, isLate } = await run(repetitions, expected);
+      const { ms, isLate } = await this.#sample(record, repetitions, expected);
       if (isLate) {
         expected /= 2;
-        continue;
+      } else if (ms < LEAST_MS && repetitions < MOST_REPETITIONS) {
+        repetitions = Math.min(MOST_REPETITIONS, Math.ceil(repetitions * Math.min(16, (1.3 * LEAST_MS) / ms)));
+        [samples, total, expected] = [[], 0, 0];
+      } else {
+        samples.push(ms);
+        total += ms;
+        expected = Math.min(...samples);
       }
-      samples.push(ms);
-      total += ms;
-      expected = Math.min(expected, ms);
     }
     samples.sort((a, b) => a - b);
     const middle = samples.length / 2;

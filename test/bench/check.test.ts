@@ -1,0 +1,97 @@
+/** Nothing wrong gets timed: right kernels pass, and damaged ones do not. */
+import { suite, test } from "uvu";
+import * as assert from "uvu/assert";
+import { Checker } from "../../bench/check.ts";
+import { convolutionPasses, matmulPasses } from "../../bench/products.ts";
+import { interpolatePasses, sgdStepPass, streamPasses } from "../../bench/streams.ts";
+import type { Workload } from "../../bench/workload.ts";
+import { gemmVariant } from "../../src/ops/variants.ts";
+import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
+import { checkDevice, sharedDevice, testGpu } from "../support/gpu.ts";
+
+const pair = (value: number) => [value, value] as const;
+const conv = convolutionPasses("conv", {
+  n: 2, h: 12, w: 7, inChannels: 12, outChannels: 10, groups: 2,
+  kernel: [3, 2], stride: [2, 1], padding: [2, 0], dilation: [2, 1],
+});
+const matmul = matmulPasses("product", { batch: 3, m: 70, n: 33, k: 40, transposeA: false, transposeB: true });
+const map = { n: 2, h: 3, w: 4, channels: 12 };
+const streams = [
+  ...(["relu", "batch_norm", "softmax", "cross_entropy"] as const).flatMap((kind) => streamPasses("map", kind, map)),
+  ...streamPasses("odd map", "batch_norm", { ...map, channels: 5 }),
+  ...interpolatePasses("map", map, pair(20)),
+  sgdStepPass("weight", 100),
+];
+
+interface Damage {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+async function checkWith(workload: Workload, variant: string, damage?: Damage): Promise<string | null> {
+  const { device } = await sharedDevice();
+  const kernels = (file: string): string => {
+    const source = kernelsOnDisk(file);
+    if (file !== damage?.file) return source;
+    assert.ok(source.includes(damage.from), `${file}.wgsl has changed: choose another damage`);
+    return source.replaceAll(damage.from, damage.to);
+  };
+  const variants = workload.reduced ? { [workload.op.name]: variant } : {};
+  const problem = await new Checker({ device, kernels, variants }).check(workload, variant);
+  await checkDevice();
+  return problem;
+}
+
+async function assertWrong(message: RegExp, ...args: Parameters<typeof checkWith>): Promise<void> {
+  assert.match((await checkWith(...args)) ?? "right", message);
+}
+
+for (const workload of [...conv, ...matmul, ...streams]) {
+  test(`${workload.name} ${workload.op.name} ${workload.pass} is right`, async () => {
+    assert.is(await checkWith(workload, workload.reduced ? "tiled" : "auto"), null);
+  });
+}
+
+test("a damaged base kernel is not right", async () => {
+  const damages: readonly Damage[] = [
+    { file: "conv2d", from: "c3 = fma(", to: "c3 = 1.001 * fma(" },
+    { file: "conv2d_backward_input", from: "c3 = fma(", to: "c3 = 1.001 * fma(" },
+    { file: "conv2d_backward_weight", from: "c3 = fma(", to: "c3 = 1.001 * fma(" },
+  ];
+  for (const [i, damage] of damages.entries()) {
+    await assertWrong(/^element \d+ is .*, the f64 reference.* has .* \(tolerance /, conv[i], "tiled", damage);
+  }
+});
+
+test("nor is a damaged op without variants, whichever pass is damaged", async () => {
+  const [forward, backward] = streamPasses("map", "relu", map);
+  const wrongForward = { file: "activation", from: "select(0.0, SLOPE * value", to: "select(0.1, SLOPE * value" };
+  const wrongBackward = { file: "activation", from: "dx[i] = dy[i] *", to: "dx[i] = 0.999 * dy[i] *" };
+  await assertWrong(/the f64 reference has 0/, forward, "auto", wrongForward);
+  await assertWrong(/the f64 reference \(gradient of input 0\)/, backward, "auto", wrongBackward);
+});
+
+const shuffled = suite("shuffled kernels");
+const canShuffle = gemmVariant(await testGpu(), "conv2d") === "shuffle";
+if (!canShuffle) console.log("skipped: shuffled kernels against the base kernel (this adapter does not choose them)");
+const testShuffled = canShuffle ? shuffled : shuffled.skip;
+
+for (const workload of [...conv, ...matmul]) {
+  testShuffled(`${workload.op.name} ${workload.pass} agrees with the base kernel`, async () => {
+    assert.is(await checkWith(workload, "shuffle"), null);
+  });
+}
+
+testShuffled("a variant that is off by a little, or in a single element, does not agree", async () => {
+  const files = ["conv2d_shuffle", "conv2d_backward_input_shuffle", "conv2d_backward_weight_shuffle"];
+  for (const [i, file] of files.entries()) {
+    const damage = { file, from: "subgroupShuffle(", to: "0.9999 * subgroupShuffle(" };
+    await assertWrong(/^element \d+ is .*, the base kernel has /, conv[i], "shuffle", damage);
+  }
+  const lastRowMissing = { file: "conv2d_shuffle", from: "row0 + r < pixels", to: "row0 + r + 1u < pixels" };
+  await assertWrong(/^element \d+ is NaN/, conv[0], "shuffle", lastRowMissing);
+});
+
+test.run();
+shuffled.run();

@@ -1,0 +1,78 @@
+/** The command as it is called. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { readOptions } from "../../bench/options.ts";
+import { UserError } from "../../src/errors.ts";
+import { assertRejects } from "../support/throws.ts";
+
+const root = new URL("../../", import.meta.url);
+
+function bench(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", "bench/index.ts", ...args], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return { status, stdout, errors: stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: max")) };
+}
+
+test("options select sets, rows and variants", () => {
+  const all = readOptions([])!;
+  assert.is(readOptions(["--set", "small"])!.workloads.length, all.workloads.length);
+  assert.ok(readOptions(["--set", "full"])!.workloads.every(({ name }) => /^(r50|square)/.test(name)));
+  const some = readOptions(["--filter", "^tiny .* matmul backwardInput$", "--variant", "conv2d=tiled", "--json", "out.json"])!;
+  assert.equal(some.workloads.map(({ name }) => name), ["tiny W·M aggregation", "tiny attention scores", "tiny attention context"]);
+  assert.equal([some.variants, some.json, all.variants, all.json], [{ conv2d: "tiled" }, "out.json", {}, undefined]);
+});
+
+test("options that cannot be used are named in one line", async () => {
+  const cases: readonly (readonly [args: string[], ...parts: string[]])[] = [
+    [["--sett", "full"], "--sett"],
+    [["--set", "large"], "--set large", "small or full"],
+    [["--filter", "("], "--filter (", "Unterminated group"],
+    [["--filter", "nothing like it"], "--filter nothing like it: none of the"],
+    [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|shuffle"],
+    [["--variant", "relu=tiled"], "--variant relu=tiled"],
+  ];
+  for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);
+});
+
+test("a run prints the adapter above the table and writes the JSON whole", () => {
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  try {
+    const json = join(folder, "new", "rows.json");
+    const { status, stdout, errors } = bench("--filter", "tiny W·M.*forward|tiny layer1 relu", "--json", json);
+    assert.equal([status, errors], [0, []]);
+    const { adapter, peak, rows } = JSON.parse(readFileSync(json, "utf8"));
+    const lines = stdout.trimEnd().split("\n");
+    assert.ok(lines[0].startsWith(adapter.description), lines[0]);
+    assert.match(lines[1], /^peak: [\d.]+ GFLOP\/s .* [\d.]+ GB\/s/);
+    assert.equal(lines.slice(4).map((line) => line.split(/ {2,}/)[0]), rows.map((row: { name: string }) => row.name));
+    assert.ok(peak.gflops > 0 && peak.gbps > 0);
+    assert.equal(
+      rows.map((row: Record<string, unknown>) => `${row.op} ${row.pass}`),
+      ["matmul forward", "relu forward", "relu backwardInput"],
+    );
+    assert.equal(Object.keys(rows[0]), ["name", "op", "pass", "shape", "variant", "medianMs", "minMs", "gflops", "gbps", "percentOfPeak"]);
+    assert.equal(readdirSync(join(folder, "new")), ["rows.json"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
+  const { status, stdout, errors } = bench("--filter", "[");
+  assert.equal([status, stdout, errors.length], [2, "", 1]);
+  assert.match(errors[0], "--filter [");
+});
+
+test("--help prints the usage", () => {
+  const { status, stdout, errors } = bench("--help");
+  assert.equal([status, errors], [0, []]);
+  for (const option of ["--set", "--filter", "--json", "--adapter", "--variant", "--help"]) assert.match(stdout, option);
+});
+
+test.run();
