@@ -94,7 +94,10 @@ async function results(gpu: Gpu, workload: Workload, problem: Problem) {
 
 type Numbers = Float64Array | Float32Array | Int32Array | Uint32Array;
 
-function firstProblem<T>(values: readonly (T | null)[], problemOf: (value: T, index: number) => string | null): string | null {
+function firstProblem<T>(
+  values: readonly (T | null)[],
+  problemOf: (value: T, index: number) => string | null,
+): string | null {
   for (const [i, value] of values.entries()) {
     const problem = value && problemOf(value, i);
     if (problem) return problem;
@@ -119,7 +122,12 @@ function differs(got: Numbers, want: Numbers, source: string, tolerance: (want: 
 }
 
 /** Central differences of <seed, reference> by every element of one input. */
-function finiteDifferences({ op, small }: Workload, inputs: readonly (NdArray | null)[], which: number, seed: NdArray): Float64Array {
+function finiteDifferences(
+  { op, small }: Workload,
+  inputs: readonly (NdArray | null)[],
+  which: number,
+  seed: NdArray,
+): Float64Array {
   const { shape, data } = inputs[which]!;
   return data.map((value, i) => {
     const shifted = (delta: number): number => {

@@ -21,8 +21,8 @@ const MOST_SAMPLES = 15;
 const MOST_REPETITIONS = 4096;
 
 /**
- * A pending promise makes Dawn's binding poll, which on a CPU adapter takes a core from the kernels: sleep for this share
- * of the expected time before looking.
+ * A pending promise makes Dawn's binding poll, which on a CPU adapter takes a core from the kernels: sleep for this
+ * share of the expected time before looking.
  */
 const SLEEP_SHARE = 0.7;
 /** Found finished this soon after looking, work had probably finished before. */
@@ -71,7 +71,11 @@ export class Clock {
     return { medianMs: median / repetitions, minMs: samples[0] / repetitions, spread: median / samples[0] - 1 };
   }
 
-  async #sample(record: () => unknown, repetitions: number, expected: number): Promise<{ ms: number; isLate: boolean }> {
+  async #sample(
+    record: () => unknown,
+    repetitions: number,
+    expected: number,
+  ): Promise<{ ms: number; isLate: boolean }> {
     const gpu = this.#gpu;
     for (let i = 0; i < repetitions; i++) {
       using _scratch = gpu.arena();

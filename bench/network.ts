@@ -62,7 +62,8 @@ export function convolutions(config: Config, { n, size, numClasses }: Images): C
     const value = walk.conv(`${prefix}.value_project.0`, feats, transformChannels, 1);
     walk.conv(`${prefix}.out_project.0`, value, featsChannels, 1);
   }
-  for (const name of ["bottleneck_ms", "bottleneck"]) walk.conv(`memory_module.${name}.0`, pairOfMaps, featsChannels, 3);
+  for (const name of ["bottleneck_ms", "bottleneck"])
+    walk.conv(`memory_module.${name}.0`, pairOfMaps, featsChannels, 3);
   const decoder = (name: string, from: FeatureMap, channels: number, kernel: number): void => {
     walk.conv(`${name}.4`, walk.conv(`${name}.0`, from, channels, kernel), numClasses, 1);
   };

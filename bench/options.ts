@@ -12,7 +12,7 @@ const COMMAND = {
   options: {
     set: {
       value: "NAME",
-      help: "small (default): preset tiny, and R50 on 128x256 images; minutes on 2 CPU cores. full: R50 on 512x1024, for GPUs.",
+      help: "small (default): preset tiny, and R50 on 128x256; minutes on 2 CPU cores. full: R50 on 512x1024, for GPUs.",
     },
     filter: { value: "RE", help: 'Only rows where this regular expression matches "NAME OP PASS".' },
     json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file." },
@@ -25,10 +25,10 @@ A row is timed only if its kernels are right. Variants are compared with the bas
 where shaders run on the CPU, which makes the base kernel slow, on a smaller map with the same channels, window, stride
 and dilation. Base kernels and ops without variants are compared with an f64 reference at a small size.
 
-Times are wall time from submit to completion, of at least 20 ms of repetitions and at least 5 samples. "median" says how
-far the median lies above the minimum, that is, how disturbed the machine was. Rates are those of the minimum. GB/s
-counts every operand and every result once. "% peak" is of the peak that the row is nearer to; operands that fit into
-caches can bring it above 100.
+Times are wall time from submit to completion, of at least 20 ms of repetitions and at least 5 samples. "median" says
+how far the median lies above the minimum, that is, how disturbed the machine was. Rates are those of the minimum.
+GB/s counts every operand and every result once. "% peak" is of the peak that the row is nearer to; operands that fit
+into caches can bring it above 100.
 
 Exit code 0: everything was right; 1: a row was not, and was left out; 2: an option has to be put right.`,
 } as const;
@@ -53,7 +53,9 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   const all = workloads(set);
   const selected = all.filter(parseFilter(filter));
   if (selected.length === 0) {
-    throw new UserError(`--filter ${filter}: none of the ${all.length} rows of the ${set} set, such as "${title(all[0])}"`);
+    throw new UserError(
+      `--filter ${filter}: none of the ${all.length} rows of the ${set} set, such as "${title(all[0])}"`,
+    );
   }
   return { workloads: selected, variants: parseVariants(options.variant), adapter, json };
 }

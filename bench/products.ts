@@ -51,7 +51,8 @@ export function convolutionPasses(name: string, shape: ConvShape): Workload[] {
 }
 
 function convolutionLabel({ n, h, w, inChannels, outChannels, kernel, stride, dilation }: ConvShape): string {
-  const beside = (letter: string, [y, x]: Pair): string => (y === 1 && x === 1 ? "" : ` ${letter}${y === x ? y : `${y}x${x}`}`);
+  const beside = (letter: string, [y, x]: Pair): string =>
+    y === 1 && x === 1 ? "" : ` ${letter}${y === x ? y : `${y}x${x}`}`;
   const window = `${kernel.join("x")}${beside("s", stride)}${beside("d", dilation)}`;
   return `${n}x${h}x${w}x${inChannels} ${window} -> ${outChannels}`;
 }

@@ -16,7 +16,7 @@ export interface Row {
   readonly gflops: number;
   /** Every operand and every result counted once. */
   readonly gbps: number;
-  /** Of the peak that the row is nearer to, of arithmetic or of memory. More than 100 where caches hold the operands. */
+  /** Of the peak that the row is nearer to, arithmetic or memory; above 100 where caches hold the operands. */
   readonly percentOfPeak: number;
 }
 
@@ -54,7 +54,13 @@ export class Table {
   }
 
   #line(name: string, op: string, pass: string, variant: string, label: string, numbers: readonly string[]): string {
-    const words = [name.padEnd(this.#name), op.padEnd(20), pass.padEnd(14), variant.padEnd(7), label.padEnd(this.#label)];
+    const words = [
+      name.padEnd(this.#name),
+      op.padEnd(20),
+      pass.padEnd(14),
+      variant.padEnd(7),
+      label.padEnd(this.#label),
+    ];
     return [...words, ...numbers.map((text) => text.padStart(8))].join("  ");
   }
 }

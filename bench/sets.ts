@@ -46,7 +46,12 @@ export function workloads(set: SetName): Workload[] {
 }
 
 /** Distinct convolutions (all, or those listed), the products around the memory, and the passes over feature maps. */
-function network(name: string, config: Config, images: { n: number; size: Pair }, sample?: readonly string[]): Workload[] {
+function network(
+  name: string,
+  config: Config,
+  images: { n: number; size: Pair },
+  sample?: readonly string[],
+): Workload[] {
   const { n, size } = images;
   const all = convolutions(config, { ...images, numClasses: CITYSCAPES_CLASSES });
   const listed = distinct(all).filter((layer) => !sample || sample.includes(layer.name));
@@ -98,5 +103,7 @@ const MOST_QUERIES = 4096;
 
 function squares(sizes: readonly number[]): Workload[] {
   const plain = { transposeA: false, transposeB: false };
-  return sizes.flatMap((size) => matmulPasses(`square ${size}`, { batch: 1, m: size, n: size, k: size, ...plain }, ["forward"]));
+  return sizes.flatMap((size) =>
+    matmulPasses(`square ${size}`, { batch: 1, m: size, n: size, k: size, ...plain }, ["forward"]),
+  );
 }

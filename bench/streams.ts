@@ -30,15 +30,13 @@ interface Stream {
   problem(shape: Shape): Problem;
 }
 
-const plain = (options: unknown) => (shape: Shape): Problem => ({ inputs: [{ shape }], options });
-
 const STREAMS = {
   relu: (): Stream => ({
     op: registry.get("relu")!,
     needsGrad: [true],
     forward: { flops: 1, tensors: 2 },
     backward: { flops: 1, tensors: 3 },
-    problem: plain({ slope: 0 }),
+    problem: (shape) => ({ inputs: [{ shape }], options: { slope: 0 } }),
   }),
   /** Statistics of the batch, normalised and scaled. */
   batch_norm: (): Stream => ({
@@ -87,7 +85,15 @@ export function streamPasses(name: string, kind: keyof typeof STREAMS, from: Fea
   const full = [n, h, w, channels];
   // Kernels for multiples of four channels are checked on a multiple of four.
   const small = [Math.min(n, 2), Math.min(h, 3), Math.min(w, 5), Math.min(channels, channels % 4 === 0 ? 8 : 7)];
-  const common = { name, op, needsGrad, shape: { ...from }, label: full.join("x"), problem: problem(full), small: problem(small) };
+  const common = {
+    name,
+    op,
+    needsGrad,
+    shape: { ...from },
+    label: full.join("x"),
+    problem: problem(full),
+    small: problem(small),
+  };
   const cost = ({ flops, tensors }: Effort) => ({ flops: flops * sizeOf(full), bytes: tensors * bytesOf(full) });
   return [
     { ...common, pass: "forward", ...cost(forward) },

@@ -34,8 +34,8 @@ export interface Workload {
   /** The same kernels on operands that the f64 reference and its finite differences can manage. */
   readonly small: Problem;
   /**
-   * Of ops that have a base kernel to compare with: same channels and window on a smaller map, for adapters on which the
-   * base kernel would take minutes.
+   * Of ops that have a base kernel to compare with: same channels and window on a smaller map, for adapters on which
+   * the base kernel would take minutes.
    */
   readonly reduced?: Problem;
 }
@@ -94,7 +94,7 @@ function operand({ shape, dtype, values }: SampleInput, seed: number): Float32Ar
   return data;
 }
 
-/** Uniform over [0, 1): the generator "xorshift32" of Marsaglia, "Xorshift RNGs" (2003), fast enough for large operands. */
+/** Uniform over [0, 1): xorshift32 of Marsaglia, "Xorshift RNGs" (2003), fast enough for large operands. */
 function uniform(seed: number): () => number {
   let state = Math.imul(seed + 1, 0x9e3779b1);
   return () => {

@@ -1,8 +1,9 @@
-// peak_copy: to[i] = from[i] (torch.Tensor.copy_), the fastest way through memory, to compare other kernels with.
+// peak_copy: copied[i] = source[i] (torch.Tensor.copy_), the fastest way of a kernel through memory, to compare other
+// kernels with.
 //
 // bindings  source: read; copied: write; vec4f, as many in both
 // params    count: vectors
-// dispatch  one invocation per vector: ceil(count / 64) workgroups, folded over y beyond 65535
+// dispatch  any number of workgroups of 64, in x; the invocations take turns, so that neighbours copy neighbours
 
 struct Params {
   count: u32,
@@ -14,6 +15,5 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i < params.count) { copied[i] = source[i]; }
+  for (var i = id.x; i < params.count; i += groups.x * 64u) { copied[i] = source[i]; }
 }

@@ -11,7 +11,8 @@ import type { Gpu } from "../../src/runtime/gpu.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { testGpu } from "../support/gpu.ts";
 
-const parameter = (gpu: Gpu, values: readonly number[]): Tensor => Tensor.from(gpu, values, [values.length]).requireGrad();
+const parameter = (gpu: Gpu, values: readonly number[]): Tensor =>
+  Tensor.from(gpu, values, [values.length]).requireGrad();
 const gradOf = async (x: Tensor): Promise<number[]> => [...(await x.grad!.data())];
 
 test("gradients of several paths and several backwards add up in grad", async () => {
@@ -57,7 +58,10 @@ test("backward releases what the graph held, except what is kept", async () => {
   const grad = Tensor.from(gpu, [1, 1], [2]);
   const { live } = gpu.memory;
   backward(c, { grad });
-  assert.equal([a, b, c].map(({ storage }) => storage.isReleased), [true, false, true]);
+  assert.equal(
+    [a, b, c].map(({ storage }) => storage.isReleased),
+    [true, false, true],
+  );
   assert.is(gpu.memory.live, live - 16 + 8, "without a and c, with the gradient of x");
   b.dispose();
 });
@@ -101,7 +105,10 @@ test("the gradient to start from must be given for anything but a scalar, in its
   const x = parameter(gpu, [1, 2]);
   const y = scale(x, 2);
   assert.throws(() => backward(y), /only for scalar outputs; this one has shape \[2\]/);
-  assert.throws(() => backward(y, { grad: Tensor.from(gpu, [1], [1]) }), /the gradient has shape \[1\], the output \[2\]/);
+  assert.throws(
+    () => backward(y, { grad: Tensor.from(gpu, [1], [1]) }),
+    /the gradient has shape \[1\], the output \[2\]/,
+  );
   assert.throws(() => backward(x.detach()), /does not require grad/);
   const grad = Tensor.from(gpu, [10, 1], [2]);
   backward(y, { grad });

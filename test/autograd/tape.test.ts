@@ -35,9 +35,18 @@ function leaf(): Parameter {
 type Edge = Node<Value> | Leaf<Value> | null;
 
 /** y = sum of factor_i * input_i. */
-function linear(name: string, terms: readonly (readonly [input: Edge, factor: number])[], owned: Value[] = []): Node<Value> {
+function linear(
+  name: string,
+  terms: readonly (readonly [input: Edge, factor: number])[],
+  owned: Value[] = [],
+): Node<Value> {
   const grads = (grad: Value) => terms.map(([, factor]) => new Value(factor * grad.number));
-  return createNode(name, terms.map(([input]) => input), grads, owned);
+  return createNode(
+    name,
+    terms.map(([input]) => input),
+    grads,
+    owned,
+  );
 }
 
 /** Runs backward from 1, and returns every value that was made by adding. */
@@ -112,9 +121,15 @@ test("the order of additions depends on the graph alone", () => {
 
 test("leaves receive one gradient per use and per backward", () => {
   const x = leaf();
-  const y = linear("y", [[x, 2], [x, 5]]);
+  const y = linear("y", [
+    [x, 2],
+    [x, 5],
+  ]);
   run(y, { retainGraph: true });
-  assert.equal(x.received.map(({ number }) => number), [2, 5]);
+  assert.equal(
+    x.received.map(({ number }) => number),
+    [2, 5],
+  );
   run(y);
   assert.is(x.total, 14);
 });
@@ -138,7 +153,10 @@ test("a second backward is refused by the name of the node, before anything has 
   const x = leaf();
   const shared = linear("shared", [[x, 2]]);
   run(linear("once", [[shared, 1]]));
-  const again = linear("again", [[x, 10], [shared, 1]]);
+  const again = linear("again", [
+    [x, 10],
+    [shared, 1],
+  ]);
   assert.throws(() => run(again), /second time: the values saved by shared have already been freed.*retainGraph: true/);
   assert.is(x.total, 2);
 });
@@ -173,7 +191,9 @@ test("every value is released exactly once, but not those that leaves keep", () 
   const pick = (): Edge => {
     const choice = random();
     if (choice < 0.1) return null;
-    return choice < 0.3 || nodes.length === 0 ? leaves[Math.floor(random() * 5)] : nodes[Math.floor(random() * nodes.length)];
+    return choice < 0.3 || nodes.length === 0
+      ? leaves[Math.floor(random() * 5)]
+      : nodes[Math.floor(random() * nodes.length)];
   };
   for (let i = 0; i < 300; i++) {
     const inputs = Array.from({ length: 1 + Math.floor(random() * 3) }, pick);
@@ -200,11 +220,13 @@ test("noGrad switches recording off and always back on", () => {
   const inner = noGrad(() => [isGradEnabled(), noGrad(isGradEnabled), isGradEnabled()]);
   assert.equal(inner, [false, false, false]);
   assert.ok(isGradEnabled());
-  assert.throws(() =>
-    noGrad(() => {
-      throw new Error("midway");
-    }),
-  "midway");
+  assert.throws(
+    () =>
+      noGrad(() => {
+        throw new Error("midway");
+      }),
+    "midway",
+  );
   assert.ok(isGradEnabled());
 });
 

@@ -11,8 +11,16 @@ import { checkDevice, sharedDevice, testGpu } from "../support/gpu.ts";
 
 const pair = (value: number) => [value, value] as const;
 const conv = convolutionPasses("conv", {
-  n: 2, h: 12, w: 7, inChannels: 12, outChannels: 10, groups: 2,
-  kernel: [3, 2], stride: [2, 1], padding: [2, 0], dilation: [2, 1],
+  n: 2,
+  h: 12,
+  w: 7,
+  inChannels: 12,
+  outChannels: 10,
+  groups: 2,
+  kernel: [3, 2],
+  stride: [2, 1],
+  padding: [2, 0],
+  dilation: [2, 1],
 });
 const matmul = matmulPasses("product", { batch: 3, m: 70, n: 33, k: 40, transposeA: false, transposeB: true });
 const map = { n: 2, h: 3, w: 4, channels: 12 };

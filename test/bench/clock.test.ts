@@ -10,7 +10,18 @@ import { Tensor } from "../../src/tensor/tensor.ts";
 import { sharedDevice } from "../support/gpu.ts";
 
 const one = [1, 1] as const;
-const shape = { n: 1, h: 8, w: 8, inChannels: 4, outChannels: 4, kernel: one, stride: one, padding: [0, 0], dilation: one, groups: 1 } as const;
+const shape = {
+  n: 1,
+  h: 8,
+  w: 8,
+  inChannels: 4,
+  outChannels: 4,
+  kernel: one,
+  stride: one,
+  padding: [0, 0],
+  dilation: one,
+  groups: 1,
+} as const;
 
 test("a pass is timed in repetitions that take 20 ms together, and leaves no memory behind", async () => {
   const { device } = await sharedDevice();
@@ -50,7 +61,11 @@ test("time grows with work", async () => {
   };
   const [little, much] = [await timeOf(20), await timeOf(200)];
   assert.ok(much > 2 * little, `${little} ms and ${much} ms for ten times the work`);
-  assert.equal([...(await out.data())].slice(0, 8), Array(8).fill(12), "every chain of x = x / 2 + 1 / 2 has arrived at 1");
+  assert.equal(
+    [...(await out.data())].slice(0, 8),
+    Array(8).fill(12),
+    "every chain of x = x / 2 + 1 / 2 has arrived at 1",
+  );
 });
 
 test("a row has the rates of the fastest sample and its share of the nearer peak", () => {
@@ -60,17 +75,36 @@ test("a row has the rates of the fastest sample and its share of the nearer peak
   const timing = { medianMs: 4, minMs: 2, spread: 1 };
   const row = toRow(workload, "tiled", timing, { gflops: 8, gbps: 100 });
   assert.equal(row, {
-    name: "layer", op: "conv2d", pass: "forward", shape, variant: "tiled",
-    medianMs: 4, minMs: 2, gflops: 2, gbps: 0.5, percentOfPeak: 25,
+    name: "layer",
+    op: "conv2d",
+    pass: "forward",
+    shape,
+    variant: "tiled",
+    medianMs: 4,
+    minMs: 2,
+    gflops: 2,
+    gbps: 0.5,
+    percentOfPeak: 25,
   });
   assert.is(toRow(workload, "tiled", timing, { gflops: 1000, gbps: 1 }).percentOfPeak, 50);
 
   const info = {
-    vendor: "v", architecture: "a", device: "d", description: "e", isSoftware: true, features: ["f"], driver: "r",
-    subgroupMinSize: 8, subgroupMaxSize: 8,
+    vendor: "v",
+    architecture: "a",
+    device: "d",
+    description: "e",
+    isSoftware: true,
+    features: ["f"],
+    driver: "r",
+    subgroupMinSize: 8,
+    subgroupMaxSize: 8,
   };
   const { subgroupMinSize: _, subgroupMaxSize: __, ...adapter } = info;
-  assert.equal(JSON.parse(toJson(info, { gflops: 1, gbps: 2 }, [row])), { adapter, peak: { gflops: 1, gbps: 2 }, rows: [row] });
+  assert.equal(JSON.parse(toJson(info, { gflops: 1, gbps: 2 }, [row])), {
+    adapter,
+    peak: { gflops: 1, gbps: 2 },
+    rows: [row],
+  });
 });
 
 test.run();

@@ -16,15 +16,29 @@ function bench(...args: string[]) {
     cwd: root,
     encoding: "utf8",
   });
-  return { status, stdout, errors: stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: max")) };
+  return {
+    status,
+    stdout,
+    errors: stderr.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: max")),
+  };
 }
 
 test("options select sets, rows and variants", () => {
   const all = readOptions([])!;
   assert.is(readOptions(["--set", "small"])!.workloads.length, all.workloads.length);
   assert.ok(readOptions(["--set", "full"])!.workloads.every(({ name }) => /^(r50|square)/.test(name)));
-  const some = readOptions(["--filter", "^tiny .* matmul backwardInput$", "--variant", "conv2d=tiled", "--json", "out.json"])!;
-  assert.equal(some.workloads.map(({ name }) => name), ["tiny W·M aggregation", "tiny attention scores", "tiny attention context"]);
+  const some = readOptions([
+    "--filter",
+    "^tiny .* matmul backwardInput$",
+    "--variant",
+    "conv2d=tiled",
+    "--json",
+    "out.json",
+  ])!;
+  assert.equal(
+    some.workloads.map(({ name }) => name),
+    ["tiny W·M aggregation", "tiny attention scores", "tiny attention context"],
+  );
   assert.equal([some.variants, some.json, all.variants, all.json], [{ conv2d: "tiled" }, "out.json", {}, undefined]);
 });
 
@@ -50,13 +64,27 @@ test("a run prints the adapter above the table and writes the JSON whole", () =>
     const lines = stdout.trimEnd().split("\n");
     assert.ok(lines[0].startsWith(adapter.description), lines[0]);
     assert.match(lines[1], /^peak: [\d.]+ GFLOP\/s .* [\d.]+ GB\/s/);
-    assert.equal(lines.slice(4).map((line) => line.split(/ {2,}/)[0]), rows.map((row: { name: string }) => row.name));
+    assert.equal(
+      lines.slice(4).map((line) => line.split(/ {2,}/)[0]),
+      rows.map((row: { name: string }) => row.name),
+    );
     assert.ok(peak.gflops > 0 && peak.gbps > 0);
     assert.equal(
       rows.map((row: Record<string, unknown>) => `${row.op} ${row.pass}`),
       ["matmul forward", "relu forward", "relu backwardInput"],
     );
-    assert.equal(Object.keys(rows[0]), ["name", "op", "pass", "shape", "variant", "medianMs", "minMs", "gflops", "gbps", "percentOfPeak"]);
+    assert.equal(Object.keys(rows[0]), [
+      "name",
+      "op",
+      "pass",
+      "shape",
+      "variant",
+      "medianMs",
+      "minMs",
+      "gflops",
+      "gbps",
+      "percentOfPeak",
+    ]);
     assert.equal(readdirSync(join(folder, "new")), ["rows.json"]);
   } finally {
     rmSync(folder, { recursive: true });
@@ -72,7 +100,8 @@ test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
 test("--help prints the usage", () => {
   const { status, stdout, errors } = bench("--help");
   assert.equal([status, errors], [0, []]);
-  for (const option of ["--set", "--filter", "--json", "--adapter", "--variant", "--help"]) assert.match(stdout, option);
+  for (const option of ["--set", "--filter", "--json", "--adapter", "--variant", "--help"])
+    assert.match(stdout, option);
 });
 
 test.run();

@@ -16,7 +16,9 @@ for (const name of PRESET_NAMES) {
   test(`${name}: names and weights`, () => {
     const config = preset(name);
     const layers = convolutions(config, { n: 1, size: [64, 64], numClasses: 19 });
-    const inState = [...buildModel(config, 19, new RandomState(0)).stateShapes()].filter(([, { length }]) => length === 4);
+    const inState = [...buildModel(config, 19, new RandomState(0)).stateShapes()].filter(
+      ([, { length }]) => length === 4,
+    );
     const described = layers.map(({ name: layer, shape: { kernel, inChannels, outChannels } }) => {
       return [`${layer}.weight`, [outChannels, inChannels, ...kernel]] as const;
     });
@@ -35,7 +37,16 @@ test("sizes, strides and dilations are those that the network runs", async () =>
   const { forward } = conv2d;
   conv2d.forward = (context, inputs, options) => {
     const window = options as { stride: unknown; padding: unknown; dilation: unknown; groups: unknown };
-    ran.push(JSON.stringify([inputs[0]!.shape, inputs[1]!.shape, window.stride, window.padding, window.dilation, window.groups]));
+    ran.push(
+      JSON.stringify([
+        inputs[0]!.shape,
+        inputs[1]!.shape,
+        window.stride,
+        window.padding,
+        window.dilation,
+        window.groups,
+      ]),
+    );
     return forward.call(conv2d, context, inputs, options);
   };
   try {
@@ -55,13 +66,19 @@ test("sizes, strides and dilations are those that the network runs", async () =>
 test("the small set has every kind of layer in every pass", () => {
   const convs = workloads("small").filter(({ op }) => op.name === "conv2d");
   const kinds = new Set(
-    convs.filter(({ name }) => name.startsWith("r50")).map(({ pass, shape }) => {
-      const { kernel, stride, dilation } = shape as Record<string, readonly number[]>;
-      return `${pass} ${kernel[0]}x${kernel[1]} stride ${stride[0]} dilation ${dilation[0]}`;
-    }),
+    convs
+      .filter(({ name }) => name.startsWith("r50"))
+      .map(({ pass, shape }) => {
+        const { kernel, stride, dilation } = shape as Record<string, readonly number[]>;
+        return `${pass} ${kernel[0]}x${kernel[1]} stride ${stride[0]} dilation ${dilation[0]}`;
+      }),
   );
   for (const pass of ["forward", "backwardInput", "backwardWeight"]) {
-    for (const [kernel, stride] of [["1x1", 1], ["1x1", 2], ["3x3", 2]]) {
+    for (const [kernel, stride] of [
+      ["1x1", 1],
+      ["1x1", 2],
+      ["3x3", 2],
+    ]) {
       assert.ok(kinds.has(`${pass} ${kernel} stride ${stride} dilation 1`), `${pass} ${kernel} stride ${stride}`);
     }
     for (const dilation of [1, 2, 4, 12]) assert.ok(kinds.has(`${pass} 3x3 stride 1 dilation ${dilation}`));
@@ -85,10 +102,20 @@ test("rows have names of their own, and the full set has every convolution of R5
 });
 
 test("work and traffic of a convolution and of a product, by hand", () => {
-  const conv = workloads("full").find(({ name, pass }) => name === "r50 backbone_net.layer2.0.conv2" && pass === "forward")!;
+  const conv = workloads("full").find(
+    ({ name, pass }) => name === "r50 backbone_net.layer2.0.conv2" && pass === "forward",
+  )!;
   assert.equal(conv.shape, {
-    n: 1, h: 128, w: 256, inChannels: 128, outChannels: 128,
-    kernel: [3, 3], stride: [2, 2], padding: [1, 1], dilation: [1, 1], groups: 1,
+    n: 1,
+    h: 128,
+    w: 256,
+    inChannels: 128,
+    outChannels: 128,
+    kernel: [3, 3],
+    stride: [2, 2],
+    padding: [1, 1],
+    dilation: [1, 1],
+    groups: 1,
   });
   assert.is(conv.flops, 2 * 64 * 128 * 128 * 9 * 128);
   assert.is(conv.bytes, 4 * (128 * 256 * 128 + 9 * 128 * 128 + 64 * 128 * 128));

@@ -25,12 +25,22 @@ for (const groups of [65535, 65536]) {
     const gpu = await testGpu();
     using _arena = gpu.arena();
     const pixels = groups * 64 - 1;
-    const classes = Tensor.from(gpu, Int32Array.from({ length: pixels }, (_, i) => (i * 7) % 5), [pixels]);
+    const classes = Tensor.from(
+      gpu,
+      Int32Array.from({ length: pixels }, (_, i) => (i * 7) % 5),
+      [pixels],
+    );
     const memory = Tensor.from(gpu, [10, 11, 12, 13, 14], [5, 1, 1]);
     const out = Tensor.empty(gpu, [pixels, 1]);
-    gpu.run("memory_lookup", { memory, classes, out }, {
-      elements: pixels, params: { pixels, slot: 0 }, constants: { SLOTS: 1, CHANNELS: 1 },
-    });
+    gpu.run(
+      "memory_lookup",
+      { memory, classes, out },
+      {
+        elements: pixels,
+        params: { pixels, slot: 0 },
+        constants: { SLOTS: 1, CHANNELS: 1 },
+      },
+    );
     const wrong = (await out.data()).findIndex((value, i) => value !== 10 + ((i * 7) % 5));
     assert.is(wrong, -1);
   });
@@ -97,8 +107,12 @@ test("mistakes in a dispatch are reported where they are made", async () => {
   const x = Tensor.from(gpu, [1], [1]);
   const constants = { OP: 0 };
   const params = { count: 1 };
-  const forward = (buffers: object, options: object) => () => gpu.run("activation.forward", buffers as never, options as never);
-  assert.throws(forward({ x }, { elements: 1, params, constants }), /activation.forward: no buffer given for binding y/);
+  const forward = (buffers: object, options: object) => () =>
+    gpu.run("activation.forward", buffers as never, options as never);
+  assert.throws(
+    forward({ x }, { elements: 1, params, constants }),
+    /activation.forward: no buffer given for binding y/,
+  );
   assert.throws(
     () => gpu.run("peak_copy", { source: x, copied: x }, { elements: 1, params: {} as never }),
     /peak_copy: param count is missing/,
@@ -107,7 +121,10 @@ test("mistakes in a dispatch are reported where they are made", async () => {
     () => gpu.run("peak_copy", { source: x, copied: x }, { grid: [1, 65536], params: { count: 1 } }),
     /peak_copy: 1 x 65536 x 1 workgroups; WebGPU allows at most 65535 per axis/,
   );
-  assert.throws(() => gpu.run("peak_copy", { source: x, copied: x }, { grid: 1.5, params: { count: 1 } }), /1.5 x 1 x 1/);
+  assert.throws(
+    () => gpu.run("peak_copy", { source: x, copied: x }, { grid: 1.5, params: { count: 1 } }),
+    /1.5 x 1 x 1/,
+  );
 });
 
 test("a dispatch over nothing is left out", async () => {

@@ -92,7 +92,10 @@ test("a tensor beyond the device's limit is refused with its size", async () => 
   const limit = device.limits.maxStorageBufferBindingSize;
   const gpu = await testGpu();
   const { live } = gpu.memory;
-  assert.throws(() => Tensor.empty(gpu, [limit / 4 + 1]), new RegExp(`A tensor of ${limit + 4} bytes exceeds .* ${limit} bytes`));
+  assert.throws(
+    () => Tensor.empty(gpu, [limit / 4 + 1]),
+    new RegExp(`A tensor of ${limit + 4} bytes exceeds .* ${limit} bytes`),
+  );
   assert.is(gpu.memory.live, live);
 });
 

@@ -56,7 +56,11 @@ test("everything declared is found", () => {
     HALF: { type: "u32", optional: true, value: null },
     FLAG: { type: "bool", optional: true, value: null },
   });
-  assert.equal(Object.entries(params), [["count", "u32"], ["offset", "i32"], ["scale", "f32"]]);
+  assert.equal(Object.entries(params), [
+    ["count", "u32"],
+    ["offset", "i32"],
+    ["scale", "f32"],
+  ]);
   assert.equal(tune, { ROWS: { value: 8, choices: [4, 8, 16] } });
 });
 
@@ -75,16 +79,30 @@ const broken: readonly (readonly [what: string, from: string, to: string, ...mes
   ["a struct that is not there", "struct Params", "struct Other", "no struct Params"],
   ["a param that is no 4-byte number", "scale: f32", "scale: f16", "field scale has type f16"],
   ["a param that is an array", "scale: f32", "scale: array<f32, 4>", 'cannot read field "scale: array<f32"'],
-  ["an entry point without size", "@compute @workgroup_size(64)", "@compute", "entry point first has no @workgroup_size"],
+  [
+    "an entry point without size",
+    "@compute @workgroup_size(64)",
+    "@compute",
+    "entry point first has no @workgroup_size",
+  ],
 ];
 for (const [what, from, to, ...message] of broken) {
   test(`${what} is refused, naming the file`, async () => {
-    await assertRejects(() => parseKernel(KERNEL.replace(from, to), "sample"), Error, "kernels/sample.wgsl: ", ...message);
+    await assertRejects(
+      () => parseKernel(KERNEL.replace(from, to), "sample"),
+      Error,
+      "kernels/sample.wgsl: ",
+      ...message,
+    );
   });
 }
 
 test("a file without entry point is refused", async () => {
-  await assertRejects(() => parseKernel("fn helper() {}", "sample"), Error, "kernels/sample.wgsl: no @compute entry point");
+  await assertRejects(
+    () => parseKernel("fn helper() {}", "sample"),
+    Error,
+    "kernels/sample.wgsl: no @compute entry point",
+  );
 });
 
 test("tuning rewrites the marked constant and nothing else", () => {
@@ -94,7 +112,11 @@ test("tuning rewrites the marked constant and nothing else", () => {
 
 test("tuning refuses constants and values that the file does not offer", async () => {
   await assertRejects(() => applyTune(KERNEL, "sample", { FIXED: 4 }), Error, "no @tune constant FIXED", "it has ROWS");
-  await assertRejects(() => applyTune(KERNEL, "sample", { ROWS: 5 }), Error, "ROWS = 5 is not among the choices 4, 8, 16");
+  await assertRejects(
+    () => applyTune(KERNEL, "sample", { ROWS: 5 }),
+    Error,
+    "ROWS = 5 is not among the choices 4, 8, 16",
+  );
 });
 
 test.run();

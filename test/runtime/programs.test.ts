@@ -13,7 +13,11 @@ async function programs(source = kernelsOnDisk): Promise<Programs> {
 
 test("constants without default must be given, others may be left out", async () => {
   const cache = await programs();
-  await assertRejects(() => cache.get("activation.forward", { SLOPE: 0.1 }, {}), Error, "activation.forward: constant OP is required");
+  await assertRejects(
+    () => cache.get("activation.forward", { SLOPE: 0.1 }, {}),
+    Error,
+    "activation.forward: constant OP is required",
+  );
   await cache.get("activation.forward", { OP: 1 }, {}).ready;
 });
 
@@ -30,12 +34,18 @@ test("a pipeline is compiled once per kernel, constants and tile sizes", async (
   assert.is.not(cache.get("activation.forward", { OP: 1 }, {}), one);
   assert.is.not(cache.get("activation.backward", { OP: 0 }, {}), one);
   assert.is(cache.count, 3);
-  await Promise.all([cache.get("activation.forward", { OP: 1 }, {}).ready, cache.get("activation.backward", { OP: 0 }, {}).ready]);
+  await Promise.all([
+    cache.get("activation.forward", { OP: 1 }, {}).ready,
+    cache.get("activation.backward", { OP: 0 }, {}).ready,
+  ]);
 });
 
 test("an error shows file, line and the numbered source around it", async () => {
   const broken = (file: string) => kernelsOnDisk(file).replace("fn forward(", "fn forward(nonsense: Unknown, ");
-  const line = kernelsOnDisk("activation").split("\n").findIndex((text) => text.startsWith("fn forward(")) + 1;
+  const line =
+    kernelsOnDisk("activation")
+      .split("\n")
+      .findIndex((text) => text.startsWith("fn forward(")) + 1;
   await assertRejects(
     async () => (await programs(broken)).get("activation.forward", { OP: 0 }, {}).ready,
     Error,
@@ -51,7 +61,8 @@ test("a kernel that does not compile fails the submit that needs it, and the nex
   const { device, check } = await sharedDevice();
   const gpu = new Gpu({
     device,
-    kernels: (file) => (file === "activation" ? "@compute @workgroup_size(64) fn forward() { nonsense }" : kernelsOnDisk(file)),
+    kernels: (file) =>
+      file === "activation" ? "@compute @workgroup_size(64) fn forward() { nonsense }" : kernelsOnDisk(file),
   });
   using _arena = gpu.arena();
   const x = Tensor.from(gpu, [1, -2], [2]);
