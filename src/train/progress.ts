@@ -16,7 +16,7 @@ export class ProgressLine {
   /** Shows the present state, in the place of the former one. */
   show(text: string): void {
     if (this.#stream.isTTY) {
-      this.#stream.write(`\r\x1b[K${text.slice(0, this.#stream.columns - 1)}`);
+      this.#stream.write(`\r\x1b[K${text.slice(0, (this.#stream.columns || 80) - 1)}`);
       this.#isOpen = true;
     } else if (performance.now() - this.#lastPlain >= PLAIN_INTERVAL) {
       this.#lastPlain = performance.now();

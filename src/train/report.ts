@@ -17,7 +17,7 @@ export interface RunStatus {
   readonly secondsLeft: number;
 }
 
-/** `epoch 1/8 | step 12/160 | loss 2.1 (stage2 1.3, ...) | lr 0.02 | 7.9 images/s | 210 MiB | ETA 2:30`. */
+/** `epoch 1/8 | step 12/160 | ETA 2:30 | loss 2.1 (stage2 1.3, ...) | lr 0.02 | 7.9 images/s | 210 MiB`. */
 export function iterationLine({ iteration, lr, losses }: Iteration, status: RunStatus): string {
   const { epoch, epochs, iterations, imagesPerSecond, bytes, secondsLeft } = status;
   const terms = [...losses].filter(([name]) => name !== "total");
@@ -26,11 +26,11 @@ export function iterationLine({ iteration, lr, losses }: Iteration, status: RunS
   return [
     `epoch ${epoch}/${epochs}`,
     `step ${iteration}/${iterations}`,
+    `ETA ${known(secondsLeft, duration(secondsLeft))}`,
     `loss ${losses.get("total")!.toFixed(3)} (${shown.join(", ")})`,
     `lr ${lr.toPrecision(3)}`,
     known(imagesPerSecond, `${imagesPerSecond.toPrecision(3)} images/s`),
     `${(bytes / 2 ** 20).toFixed(0)} MiB`,
-    `ETA ${known(secondsLeft, duration(secondsLeft))}`,
   ].join(" | ");
 }
 
