@@ -14,7 +14,7 @@ const DEPRECATED = { size_average: null, reduce: null };
 function common(call: Call): NllOptions {
   call.onlyDefaults(DEPRECATED);
   const ignoreIndex = call.number("ignore_index", -100);
-  checkLabels(call, ignoreIndex);
+  if (!hasProbabilities(call)) checkLabels(call, ignoreIndex);
   return {
     weight: call.optionalTensor("weight"),
     ignoreIndex,
@@ -23,18 +23,21 @@ function common(call: Call): NllOptions {
   };
 }
 
+/** Targets are class indices, or a probability for every class. */
+function hasProbabilities(call: Call): boolean {
+  return call.stored("target")?.data instanceof Float32Array;
+}
+
 export const crossEntropy: Definition = {
   parameters: [
     "input", "target", "weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing",
   ],
   names: { class_weight: "weight" },
   run(call) {
-    if (call.stored("target")?.data instanceof Float32Array) {
-      throw new Skip("cross_entropy against class probabilities: labels are class indices");
-    }
     const logits = call.tensor("input", channelsLast);
+    const target = hasProbabilities(call) ? call.tensor("target", channelsLast) : call.tensor("target");
     const options = { ...common(call), labelSmoothing: call.number("label_smoothing", 0) };
-    return { value: lossOfLogits(logits, call.tensor("target"), options) };
+    return { value: lossOfLogits(logits, target, options) };
   },
 };
 
