@@ -49,7 +49,9 @@ export function parseOptions<const O extends Options>(command: Command<O>, args:
   if (positionals.length > 0) {
     throw new UserError(`unexpected argument "${positionals[0]}": values follow an option, as in --set optim.lr=0.02`);
   }
-  const defaults = entries.map(([name, { value, multiple }]) => [name, value === undefined ? false : multiple ? [] : undefined]);
+  const defaults = entries.map(([name, { value, multiple }]) => {
+    return [name, value === undefined ? false : multiple ? [] : undefined];
+  });
   return { ...Object.fromEntries(defaults), ...values } as Values<O>;
 }
 
@@ -62,7 +64,8 @@ function parse(args: string[], options: ParseConfig, names: readonly string[]) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (!code?.startsWith("ERR_PARSE_ARGS")) throw cause;
     const unknown = /^Unknown option '(.*?)'/.exec(message)?.[1];
-    if (unknown) throw new UserError(`unknown option ${unknown}; there are ${names.map((n) => `--${n}`).join(", ")}, --help`);
+    const known = [...names, "help"].map((name) => `--${name}`).join(", ");
+    if (unknown) throw new UserError(`unknown option ${unknown}; there are ${known}`);
     throw new UserError(message.split(/\.\s/, 1)[0].replaceAll("'", ""), { cause });
   }
 }

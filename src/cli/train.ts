@@ -32,7 +32,7 @@ const COMMAND = {
     set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
     epochs: { value: "N", help: "Short for --set train.epochs=N." },
     seed: { value: "N", help: "Short for --set train.seed=N." },
-    weights: { value: "FILE", help: "Starts with the weights of this checkpoint; classifiers only if the classes agree." },
+    weights: { value: "FILE", help: "Starts with a checkpoint's weights; classifiers only if the classes agree." },
     run: { value: "DIR", help: "Where the results go. Default: runs/DATASET-PRESET-TIME." },
     resume: { value: "RUN", help: "Continues the run in this folder, to the same bytes as if it had never stopped." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
@@ -40,8 +40,8 @@ const COMMAND = {
     profile: { help: "Measures every kernel and prints where the GPU's time went. Slows everything down." },
   },
   notes:
-    "The first Ctrl-C (or SIGTERM) finishes the present iteration and saves, with exit code 130 (143); the second one\n" +
-    "ends at once. Exit code 2 means that an option, a file or the data has to be put right.",
+    "The first Ctrl-C (or SIGTERM) finishes the present iteration and saves, with exit code 130 (143);\n" +
+    "the second one ends at once. Exit code 2: an option, a file or the data has to be put right.",
 } as const;
 
 type TrainOptions = Values<typeof COMMAND.options>;

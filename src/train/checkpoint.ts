@@ -39,7 +39,7 @@ export interface Subject {
 export interface Checkpoint {
   /** Where it was read from, for messages. */
   readonly path: string;
-  /** As it was trained, but for `data.root`, which is empty: a checkpoint says what it learned from, not where that lay. */
+  /** As it was trained, but for `data.root`, which is empty: where the data lay is no part of what was learned. */
   readonly config: Config;
   readonly subject: Subject;
   readonly progress: Progress;
@@ -108,7 +108,11 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
  *
  * @throws UserError naming the file and the first names that do not fit; nothing is changed then
  */
-export function loadWeights(model: Mcibi, { path, state }: Pick<Checkpoint, "path" | "state">, options?: LoadOptions): void {
+export function loadWeights(
+  model: Mcibi,
+  { path, state }: Pick<Checkpoint, "path" | "state">,
+  options?: LoadOptions,
+): void {
   try {
     model.loadStateDict(state, options);
   } catch (cause) {
@@ -145,7 +149,8 @@ function momentumInMemory(model: Mcibi, { path, momentum }: Checkpoint): Map<str
       const expected = variable && shapes.get(name)!;
       if (!variable || String(shape) !== String(expected)) {
         const wanted = expected ? `[${expected.join(", ")}]` : "no such parameter";
-        throw new UserError(`checkpoint ${path}: ${MOMENTUM}${name} has shape [${shape.join(", ")}], expected ${wanted}`);
+        const found = `${MOMENTUM}${name} has shape [${shape.join(", ")}]`;
+        throw new UserError(`checkpoint ${path}: ${found}, expected ${wanted}`);
       }
       return [name, fromTorch(Float32Array.from(data, Number), variable.shape, variable.layout)];
     }),

@@ -27,7 +27,8 @@ const [ROWS, COLUMNS] = [1, 2];
 
 /** Scale 0, scale 0 mirrored, scale 1, ... */
 export function viewsOf({ scales, flip: withFlip }: Pick<EvalConfig, "scales" | "flip">): View[] {
-  return scales.flatMap((factor) => [false, ...(withFlip ? [true] : [])].map((mirrored) => ({ scale: factor, mirrored })));
+  const mirrorings = withFlip ? [false, true] : [false];
+  return scales.flatMap((factor) => mirrorings.map((mirrored) => ({ scale: factor, mirrored })));
 }
 
 /**
@@ -46,7 +47,7 @@ export function inferView(model: Mcibi, image: Tensor, view: View, options: Wind
   });
 }
 
-/** The mean of all views of image [n, h, w, 3], each resized to `size`: [n, ...size, K]. Its argmax is the prediction. */
+/** The mean of all views of image [n, h, w, 3], resized to `size`: [n, ...size, K]. Its argmax is the prediction. */
 export function predict(model: Mcibi, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
   const views = viewsOf(options);
   const sum = sumOf(image, views, (view) => resizeTo(model, inferView(model, image, view, options), size));

@@ -45,11 +45,11 @@ export function profileTable(rows: readonly ProfileRow[]): string {
     line(kernel, String(calls), milliseconds.toFixed(1), percent(milliseconds / total));
   const rest = rows.slice(PROFILE_ROWS);
   const sum = (pick: (row: ProfileRow) => number): number => rest.reduce((all, row) => all + pick(row), 0);
-  const others = { kernel: `${rest.length} others`, calls: sum((r) => r.calls), milliseconds: sum((r) => r.milliseconds) };
+  const [calls, milliseconds] = [sum((row) => row.calls), sum((row) => row.milliseconds)];
   return [
     line("kernel", "calls", "GPU ms", "%"),
     ...rows.slice(0, PROFILE_ROWS).map(show),
-    ...(rest.length > 0 ? [show(others)] : []),
+    ...(rest.length > 0 ? [show({ kernel: `${rest.length} others`, calls, milliseconds })] : []),
     line("total", "", total.toFixed(1), ""),
   ].join("\n");
 }
@@ -63,7 +63,9 @@ export function scoreTable(classNames: readonly string[], confusion: Confusion):
   const row = (name: string, values: readonly number[]): string[] => [name, ...values.map(percent)];
   const rows = [
     ["class", ...COLUMNS],
-    ...classNames.map((name, k) => row(name, [s.iou[k], s.accuracy[k], s.precision[k], s.fscore[k], s.labelled[k] / pixels])),
+    ...classNames.map((name, k) => {
+      return row(name, [s.iou[k], s.accuracy[k], s.precision[k], s.fscore[k], s.labelled[k] / pixels]);
+    }),
     row("mean", [s.meanIou, s.meanAccuracy, s.meanPrecision, s.meanFscore, 1]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));

@@ -271,8 +271,8 @@ class Run {
     if (stepsPerEpoch !== this.#loader.stepsPerEpoch) {
       const { spec, split } = this.#options.trainSet;
       throw new UserError(
-        `checkpoint ${checkpoint.path} is from a run with ${stepsPerEpoch} iterations per epoch, but ${spec.name} ${split} ` +
-          `now makes ${this.#loader.stepsPerEpoch}: its images have changed`,
+        `checkpoint ${checkpoint.path} is from a run with ${stepsPerEpoch} iterations per epoch, ` +
+          `but ${spec.name} ${split} now makes ${this.#loader.stepsPerEpoch}: its images have changed`,
       );
     }
     restoreTrainer(this.#trainer, checkpoint);

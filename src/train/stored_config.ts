@@ -45,6 +45,7 @@ export function configDifferences(a: Config, b: Config, names: readonly [string,
 /** Leaves by path. */
 function fieldsOf(value: unknown, prefix = ""): Map<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return new Map([[prefix, value]]);
-  const inner = Object.entries(value).map(([name, field]) => fieldsOf(field, prefix === "" ? name : `${prefix}.${name}`));
+  const path = (name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
+  const inner = Object.entries(value).map(([name, field]) => fieldsOf(field, path(name)));
   return new Map(inner.flatMap((fields) => [...fields]));
 }

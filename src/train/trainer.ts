@@ -1,4 +1,4 @@
-/** A network in training: one iteration at a time, in the official order, with all that changes from one to the next. */
+/** A network in training: one iteration at a time, in the official order, with all that changes between them. */
 import type { Config } from "../config/config.ts";
 import { buildModel, lossOptions, scheduleAt } from "../config/model.ts";
 import type { Batch } from "../data/loader.ts";

@@ -42,7 +42,10 @@ const never = temporary.join("never");
 let runs = 0;
 
 const settings = TINY_SETTINGS.flatMap((setting) => ["--set", setting]);
-const on = (folder: string): string[] => ["--dataset", "cityscapes", "--root", folder, "--run", `${never}${runs++}`, ...settings, "--set", "train.saveEvery=0"];
+const on = (folder: string): string[] => {
+  const place = ["--dataset", "cityscapes", "--root", folder, "--run", `${never}${runs++}`];
+  return [...place, ...settings, "--set", "train.saveEvery=0"];
+};
 
 type Case = readonly [command: string, args: readonly string[], ...parts: readonly string[]];
 
@@ -101,7 +104,8 @@ test("help names every option and costs nothing", async () => {
 });
 
 test("options: values, flags, repetition, defaults", () => {
-  const options = { name: { value: "X", help: "" }, many: { value: "X", multiple: true, help: "" }, flag: { help: "" } };
+  const name = { value: "X", help: "" };
+  const options = { name, many: { ...name, multiple: true }, flag: { help: "" } };
   const command = { call: "x", summary: "", options } as const;
   assert.equal(parseOptions(command, []), { name: undefined, many: [], flag: false });
   const args = ["--many", "a=1", "--many=b", "--flag", "--name", "n"];

@@ -66,7 +66,8 @@ test("SIGKILL leaves a checkpoint to continue from, to the same bytes", async ()
   assert.ok(iteration >= 3 && iteration < ITERATIONS, `iteration ${iteration}`);
   await resume(folder);
   const lines = readFileSync(`${folder.path}/metrics.jsonl`, "utf8").trimEnd().split("\n");
-  const iterations = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "train").map((line) => line.iteration);
+  const trained = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "train");
+  const iterations = trained.map((line) => line.iteration);
   assert.equal(iterations, Array.from({ length: ITERATIONS }, (_, i) => i + 1));
 });
 

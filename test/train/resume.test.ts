@@ -5,7 +5,8 @@ import { readCheckpoint } from "../../src/train/checkpoint.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import type { MetricsLine } from "../../src/train/run_folder.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
-import { ITERATIONS, STEPS_PER_EPOCH, TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
+import { ITERATIONS, STEPS_PER_EPOCH, TemporaryFolder } from "../support/tiny_run.ts";
+import { runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
 
 const gpu = await testGpu();
 const temporary = new TemporaryFolder();
@@ -26,31 +27,35 @@ function assertSameBytes(a: RunFolder, b: RunFolder): void {
 }
 
 /** Losses and scores in order, without times. */
-const numbers = (folder: RunFolder): unknown[] => metrics(folder).map(({ iteration, losses, meanIou }) => [iteration, losses, meanIou]);
+const numbers = (folder: RunFolder): unknown[] => {
+  return metrics(folder).map(({ iteration, losses, meanIou }) => [iteration, losses, meanIou]);
+};
+
+const evaluations = (folder: RunFolder): MetricsLine[] => metrics(folder).filter(({ kind }) => kind === "eval");
 
 test("a run fills its folder", async () => {
   const { confusion, printed } = await runTiny(gpu, { config, folder: whole });
   await checkDevice();
   assert.is(confusion!.counts.reduce((a, b) => a + b, 0) > 0, true);
-  assert.equal(readdirSync(whole.path).sort(), ["checkpoints", "config.json", "metrics.jsonl", "panels", "result.json"]);
+  const names = ["checkpoints", "config.json", "metrics.jsonl", "panels", "result.json"];
+  assert.equal(readdirSync(whole.path).sort(), names);
   assert.equal(readdirSync(`${whole.path}/checkpoints`).sort(), ["best.safetensors", "last.safetensors"]);
   assert.equal(readdirSync(`${whole.path}/panels`), ["bb_000001_000019.png"]);
   assert.equal((await whole.describe()).config, config);
 
-  const lines = metrics(whole);
-  const evaluations = lines.filter(({ kind }) => kind === "eval");
-  assert.equal(evaluations.map(({ epoch }) => epoch), [2, 3]);
-  const trained = lines.filter(({ kind }) => kind === "train");
+  const scored = evaluations(whole);
+  assert.equal(scored.map(({ epoch }) => epoch), [2, 3]);
+  const trained = metrics(whole).filter(({ kind }) => kind === "train");
   // Every second iteration, and wherever a checkpoint was written.
   assert.equal(trained.map(({ iteration }) => iteration), [2, 4, 5, 6, 8, 10, 12, 14, 15]);
-  const names = (line: MetricsLine): string[] => Object.keys(line.losses as object);
-  assert.equal(names(trained[0]), ["loss_aux", "loss_cls_stage1", "loss_cls_stage2", "total"]);
-  assert.ok(names(trained[8]).includes("loss_memory"), "the memory loss starts with the second epoch");
+  const terms = (line: MetricsLine): string[] => Object.keys(line.losses as object);
+  assert.equal(terms(trained[0]), ["loss_aux", "loss_cls_stage1", "loss_cls_stage2", "total"]);
+  assert.ok(terms(trained[8]).includes("loss_memory"), "the memory loss starts with the second epoch");
 
   const result = JSON.parse(readFileSync(`${whole.path}/result.json`, "utf8"));
   assert.is(result.iterations, ITERATIONS);
-  assert.is(result.scores.meanIou, evaluations[1].meanIou);
-  const best = Math.max(...evaluations.map(({ meanIou }) => meanIou as number));
+  assert.is(result.scores.meanIou, scored[1].meanIou);
+  const best = Math.max(...scored.map(({ meanIou }) => meanIou as number));
   assert.is(result.best.meanIou, best);
   assert.match(printed, "compiling kernels");
   assert.match(printed, /epoch 3 \| val: mIoU/);
@@ -80,8 +85,8 @@ for (const stopAfter of [3, 2 * STEPS_PER_EPOCH]) {
     assert.is(resume.progress.iteration, stopAfter);
     assert.ok((await runTiny(gpu, { config, folder, resume })).confusion);
     assertSameBytes(whole, folder);
-    const evaluations = (of: RunFolder) => metrics(of).filter(({ kind }) => kind === "eval").map(({ meanIou }) => meanIou);
-    assert.equal(evaluations(folder), evaluations(whole));
+    const ious = (of: RunFolder): unknown[] => evaluations(of).map(({ meanIou }) => meanIou);
+    assert.equal(ious(folder), ious(whole));
   });
 }
 
@@ -137,7 +142,7 @@ test("one submit per iteration, and nothing left allocated", async () => {
   await runTiny(gpu, { config: quiet, folder, onCheck });
   assert.equal(submits.slice(1, STEPS_PER_EPOCH).map((n, i) => n - submits[i]), [1, 1, 1, 1]);
   const grown = groups[STEPS_PER_EPOCH - 1] - groups[STEPS_PER_EPOCH - 2];
-  assert.ok(grown < 0.05 * groups[0], `${grown} new bind groups in the fifth of equal iterations, ${groups[0]} in the first`);
+  assert.ok(grown < 0.05 * groups[0], `${grown} new bind groups in the fifth of equal iterations`);
   assert.is(gpu.memory.live, live);
 });
 
