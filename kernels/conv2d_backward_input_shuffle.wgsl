@@ -53,17 +53,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row0 = group.y * ROWS;
   let col0 = (group.x * 8u + lane) * COLS;
 
-  // Image and position of each pixel; OUTSIDE in the place of y where the phase has no such pixel.
-  var image: array<i32, ROWS>;
+  // Each pixel's row and column within its phase, where it lies in dx, and where the phase's grid begins in dy; OUTSIDE
+  // in the place of the row where there is no such pixel. Divisions are dear: every lane does those of one pixel in eight
+  // and hands the results round.
   var py: array<i32, ROWS>;
   var px: array<i32, ROWS>;
-  for (var r = 0u; r < ROWS; r++) {
-    let line = (row0 + r) / cols;
-    let y = (line % rows) * params.stride_y + phase_y;
-    let x = ((row0 + r) % cols) * params.stride_x + phase_x;
-    image[r] = i32(line / rows);
-    py[r] = select(OUTSIDE, i32(y), line / rows < params.n && y < params.h && x < params.w);
-    px[r] = i32(x);
+  var target_at: array<u32, ROWS>;
+  var source_at: array<i32, ROWS>;
+  for (var block = 0u; block < ROWS; block += 8u) {
+    let row = row0 + block + lane;
+    let line = row / cols;
+    let image = line / rows;
+    let qy = line - image * rows;
+    let qx = row - line * cols;
+    let y = qy * params.stride_y + phase_y;
+    let x = qx * params.stride_x + phase_x;
+    let exists = image < params.n && y < params.h && x < params.w;
+    let to = ((image * params.h + y) * params.w + x) * params.in_channels;
+    let base = (image * params.oh + qy) * params.ow + qx;
+    for (var i = 0u; i < 8u; i++) {
+      py[block + i] = subgroupShuffle(select(OUTSIDE, i32(qy), exists), i);
+      px[block + i] = subgroupShuffle(i32(qx), i);
+      target_at[block + i] = subgroupShuffle(to, i);
+      source_at[block + i] = subgroupShuffle(i32(base), i);
+    }
   }
   var w_at: array<u32, COLS>;
   for (var j = 0u; j < COLS; j++) { w_at[j] = min(col0 + j, group_in - 1u) * params.out_channels + g * group_out; }
@@ -74,15 +87,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let shift_y = i32(params.pad_y) - i32(ky * params.dil_y);
       let shift_x = i32(params.pad_x) - i32(kx * params.dil_x);
       if ((i32(phase_y) + shift_y) % i32(params.stride_y) != 0 || (i32(phase_x) + shift_x) % i32(params.stride_x) != 0) { continue; }
-      // Where this tap of each pixel reads dy, or OUTSIDE.
+      // Where this tap of each pixel reads dy, or OUTSIDE. The stride divides the shift of a phase that the tap meets.
+      let step_y = (i32(phase_y) + shift_y) / i32(params.stride_y);
+      let step_x = (i32(phase_x) + shift_x) / i32(params.stride_x);
       var at: array<i32, ROWS>;
       for (var r = 0u; r < ROWS; r++) {
-        let sy = py[r] + shift_y;
-        let sx = px[r] + shift_x;
-        let oy = sy / i32(params.stride_y);
-        let ox = sx / i32(params.stride_x);
-        let inside = py[r] >= 0 && sy >= 0 && sx >= 0 && oy < i32(params.oh) && ox < i32(params.ow);
-        let position = (image[r] * i32(params.oh) + oy) * i32(params.ow) + ox;
+        let inside = py[r] >= 0 && u32(py[r] + step_y) < params.oh && u32(px[r] + step_x) < params.ow;
+        let position = source_at[r] + step_y * i32(params.ow) + step_x;
         at[r] = select(OUTSIDE, position * i32(params.out_channels) + i32(g * group_out), inside);
       }
       let w_tap = (ky * params.kw + kx) * group_in * params.out_channels;
@@ -104,10 +115,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   for (var r = 0u; r < ROWS; r++) {
-    let pixel = u32((image[r] * i32(params.h) + py[r]) * i32(params.w) + px[r]);
     for (var j = 0u; j < COLS; j++) {
       if (py[r] >= 0 && col0 + j < group_in) {
-        dx[pixel * params.in_channels + g * group_in + col0 + j] = c[r * COLS + j];
+        dx[target_at[r] + g * group_in + col0 + j] = c[r * COLS + j];
       }
     }
   }

@@ -54,16 +54,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row0 = group.y * ROWS;
   let col0 = (group.x * 8u + lane) * COLS;
 
-  // Tap of each weight, relative to the pixel's own position, and where it lies in memory.
+  // Tap of each weight, relative to the pixel's own position, and where it lies in memory. Divisions are dear: every lane
+  // does those of one weight in eight and hands the results round.
   var ty: array<i32, ROWS>;
   var tx: array<i32, ROWS>;
   var offset: array<i32, ROWS>;
-  for (var r = 0u; r < ROWS; r++) {
-    let row = min(row0 + r, rows - 1u);
+  for (var block = 0u; block < ROWS; block += 8u) {
+    let row = min(row0 + block + lane, rows - 1u);
     let tap = row / group_in;
-    ty[r] = i32((tap / params.kw) * params.dil_y) - i32(params.pad_y);
-    tx[r] = i32((tap % params.kw) * params.dil_x) - i32(params.pad_x);
-    offset[r] = (ty[r] * i32(params.w) + tx[r]) * i32(params.in_channels) + i32(g * group_in + row % group_in);
+    let ky = tap / params.kw;
+    let y = i32(ky * params.dil_y) - i32(params.pad_y);
+    let x = i32((tap - ky * params.kw) * params.dil_x) - i32(params.pad_x);
+    let at = (y * i32(params.w) + x) * i32(params.in_channels) + i32(g * group_in + row - tap * group_in);
+    for (var i = 0u; i < 8u; i++) {
+      ty[block + i] = subgroupShuffle(y, i);
+      tx[block + i] = subgroupShuffle(x, i);
+      offset[block + i] = subgroupShuffle(at, i);
+    }
   }
   var dy_at: array<u32, COLS>;
   for (var j = 0u; j < COLS; j++) { dy_at[j] = g * group_out + min(col0 + j, group_out - 1u); }

@@ -51,31 +51,45 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let col0 = (group.x * 8u + lane) * COLS;
 
   // Input position that tap (0, 0) of each pixel reads, and where it lies in memory (negative above the first row).
+  // Divisions are dear: every lane does those of one pixel in eight and hands the results round.
   var top: array<i32, ROWS>;
   var left: array<i32, ROWS>;
   var start: array<i32, ROWS>;
-  for (var r = 0u; r < ROWS; r++) {
-    let pixel = min(row0 + r, pixels - 1u);
+  for (var block = 0u; block < ROWS; block += 8u) {
+    let pixel = min(row0 + block + lane, pixels - 1u);
     let line = pixel / params.ow;
-    top[r] = i32((line % params.oh) * params.stride_y) - i32(params.pad_y);
-    left[r] = i32((pixel % params.ow) * params.stride_x) - i32(params.pad_x);
-    start[r] = ((i32(line / params.oh) * i32(params.h) + top[r]) * i32(params.w) + left[r]) * i32(params.in_channels);
+    let image = line / params.oh;
+    let y = i32((line - image * params.oh) * params.stride_y) - i32(params.pad_y);
+    let x = i32((pixel - line * params.ow) * params.stride_x) - i32(params.pad_x);
+    let position = ((i32(image * params.h) + y) * i32(params.w) + x) * i32(params.in_channels);
+    for (var i = 0u; i < 8u; i++) {
+      top[block + i] = subgroupShuffle(y, i);
+      left[block + i] = subgroupShuffle(x, i);
+      start[block + i] = subgroupShuffle(position, i);
+    }
   }
   // Pixels and channels beyond the edge repeat the last one; they are computed and not stored.
   var w_at: array<u32, COLS>;
   for (var j = 0u; j < COLS; j++) { w_at[j] = group.z * group_out + min(col0 + j, group_out - 1u); }
 
+  // This lane's index of the inner dimension, as digits that are carried instead of divided.
+  var channel = lane;
+  var kx = 0u;
+  var ky = 0u;
   var c: array<f32, ROWS * COLS>;
   for (var inner = 0u; inner < inner_length; inner += 8u) {
-    let k = min(inner + lane, inner_length - 1u);
-    let tap = k / group_in;
-    let ty = i32((tap / params.kw) * params.dil_y);
-    let tx = i32((tap % params.kw) * params.dil_x);
-    let offset = (ty * i32(params.w) + tx) * i32(params.in_channels) + i32(group.z * group_in + k % group_in);
+    for (; channel >= group_in; channel -= group_in) {
+      kx = select(kx + 1u, 0u, kx + 1u == params.kw);
+      ky += select(0u, 1u, kx == 0u);
+    }
+    let ty = i32(ky * params.dil_y);
+    let tx = i32(kx * params.dil_x);
+    let offset = (ty * i32(params.w) + tx) * i32(params.in_channels) + i32(group.z * group_in + channel);
+    channel += 8u;
     var xv: array<f32, ROWS>;
     for (var r = 0u; r < ROWS; r++) {
       let inside = u32(top[r] + ty) < params.h && u32(left[r] + tx) < params.w; // below zero wraps far above
-      xv[r] = select(0.0, x[select(0, start[r] + offset, inside)], inside);
+      xv[r] = select(0.0, x[select(0, start[r] + offset, inside)], inside); // lanes past the end are never read
     }
     let depth = min(8u, inner_length - inner);
     for (var d = 0u; d < depth; d++) {
