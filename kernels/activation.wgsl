@@ -1,9 +1,9 @@
-// activation: elementwise non-linearities and their gradients.
+// activation: elementwise non-linearities and their gradients (torch.relu, torch.nn.functional.leaky_relu).
 //
 // forward   y[i] = f(x[i])
 // backward  dx[i] = dy[i] * f'(x[i])
-// OP        0 relu (torch.relu; gradient at 0 is 0)
-//           1 leaky relu (torch.nn.functional.leaky_relu; gradient at 0 is SLOPE)
+// OP        0 relu (gradient at 0 is 0)
+//           1 leaky relu (gradient at 0 is SLOPE)
 // SLOPE     negative slope of the leaky relu
 //
 // bindings  forward: x read, y write. backward: dy, x read, dx write. For both functions the sign of y is the sign

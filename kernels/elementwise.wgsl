@@ -11,7 +11,8 @@
 // along axis k moves a by a_k and b by b_k elements; 0 repeats the same element. Fewer axes: sizes 1 in front.
 //
 // bindings  binary: a, b read, out write; scale: a read, out write. out may not alias an operand.
-// params    count: elements of out; factor is read by scale only, b0..b4 by binary only
+// params    count: elements of out; n1, n2, n3, n4; a0, a1, a2, a3, a4; b0, b1, b2, b3, b4 (read by binary only);
+//           factor (read by scale only)
 // dispatch  one invocation per 4 elements: ceil(ceil(count / 4) / 64) workgroups, folded over y beyond 65535
 
 override OP: u32 = 0u;

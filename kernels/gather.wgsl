@@ -6,7 +6,7 @@
 // axis k moves s_k elements in x, backwards where negative. Fewer than five axes: sizes 1 in front.
 //
 // bindings  x: read, out: write
-// params    count: elements of out
+// params    count: elements of out; start; n1, n2, n3, n4; s0, s1, s2, s3, s4
 // dispatch  one invocation per 4 elements: ceil(ceil(count / 4) / 64) workgroups, folded over y beyond 65535
 
 struct Params {

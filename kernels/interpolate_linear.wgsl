@@ -9,8 +9,9 @@
 // layout    x, dx: [outer, in_size, inner]; y, dy: [outer, out_size, inner]. For [n, h, w, c] the height is
 //           outer = n, inner = w * c, and the width outer = n * h, inner = c
 // bindings  forward: x read, y write. adjoint: dy read, dx write
-// params    outer, in_size, out_size, inner; origin and step in fixed point, value = whole + fraction / 2^32, because
-//           the fraction t of an f32 position would lose a digit for every digit of s. out_size < 65536
+// params    outer, in_size, out_size, inner; origin_whole, origin_fraction and step_whole, step_fraction: origin and
+//           step in fixed point, value = whole + fraction / 2^32, because the fraction t of an f32 position would lose
+//           a digit for every digit of s. out_size < 65536
 // dispatch  one invocation per SEGMENT neighbours along the axis (of y in forward, of dx in adjoint) in one (o, k),
 //           which loads every value it needs once. x: ceil(ceil(size / SEGMENT) * inner / 64) workgroups; y times z:
 //           at least `outer`

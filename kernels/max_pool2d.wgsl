@@ -8,6 +8,7 @@
 //
 // layout    x, dx: [n, in_h, in_w, CHANNELS]; y, dy, indices: [n, out_h, out_w, CHANNELS]
 // bindings  forward: x read, y write. forward_indices: also indices_out write. backward: dy, indices read, dx write
+// overrides CHANNELS; KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, PADDING_H, PADDING_W, DILATION_H, DILATION_W
 // params    in_h, in_w, out_h, out_w
 // dispatch  one invocation per element of y (backward: of dx), a workgroup taking 64 of one image row:
 //           x: ceil(width * CHANNELS / 64), y: height, z: n

@@ -149,7 +149,8 @@ export function backward(output: Tensor, options: { grad?: Tensor; retainGraph?:
   if (!sameShape(seed.shape, output.shape)) {
     throw new Error(`the gradient has shape ${showShape(seed.shape)}, the output ${showShape(output.shape)}`);
   }
-  runBackward(output.node, seed.detach(), {
+  const flowing = options.grad ? seed.detach() : seed; // the caller's gradient stays the caller's
+  runBackward(output.node, flowing, {
     add: (a, b) => noGrad(() => sum(a, b)),
     release: (tensor) => tensor.release(),
     retainGraph: options.retainGraph,
