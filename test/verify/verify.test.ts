@@ -1,5 +1,5 @@
 /** The carried fixtures pass; whatever is wrong with a result, a file or an option is noticed. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ import { checkDevice, sharedDevice, testGpu } from "../support/gpu.ts";
 import { assertRejects } from "../support/throws.ts";
 
 const CARRIED = new URL("../fixtures/", import.meta.url).pathname;
+const SHARED = new URL("../../../shared/fixtures/", import.meta.url).pathname;
 
 async function reportsOf(files: readonly ReturnType<typeof parseFixture>[]): Promise<FileReport[]> {
   const reports: FileReport[] = [];
@@ -46,9 +47,19 @@ test("the carried fixtures of every family pass; what is left out says why", asy
     "mcibi/official_cross_entropy: a label of 4 with 4 classes: refused when labels are read",
     "mcibi/official_cross_entropy: lowest_loss_value=1.6 of official_cross_entropy",
     "mcibi/ohem_sampler: no MCIBI configuration chooses pixels by their loss (OHEM)",
-    "opinfo/cross_entropy: cross_entropy against class probabilities: labels are class indices",
     "optim/trajectories: optimiser AdamW",
   ]);
+});
+
+test("all fixtures beside this checkout pass", async () => {
+  if (!existsSync(SHARED)) return console.log("skipped: ../shared/fixtures is absent");
+  const gpu = await testGpu();
+  const before = gpu.memory.live;
+  const reports = await reportsOf(await readFixtures(SHARED));
+  const failed = reports.filter(({ cases }) => cases.some(({ outcome }) => outcome.status === "failed"));
+  assert.equal(failed.map(showFile), []);
+  assert.ok(countOutcomes(reports).passed > 500);
+  assert.is(gpu.memory.live, before, "bytes still allocated after everything was verified");
 });
 
 interface Stored {
