@@ -30,12 +30,13 @@ export interface GemmTile {
 }
 
 /**
- * The tile for a product with `n` columns: narrow products get narrow tiles, so that fewer lanes idle. Two shapes, and
- * not more: every one is another second of compiling on a CPU adapter.
+ * The tile for a product with `n` columns: of the shuffled kernels' two, the one that pads fewer columns, else the wide
+ * one, which loads less. Two and not more: each is another second of compiling on a CPU adapter.
  */
 export function gemmTile(variant: GemmVariant, n: number): GemmTile {
   if (variant === "tiled") return { rows: 64, cols: 64, tune: {} };
-  const [ROWS, COLS] = n <= 32 ? [32, 4] : [16, 8];
+  const isNarrow = Math.ceil(n / 32) * 32 < Math.ceil(n / 64) * 64;
+  const [ROWS, COLS] = isNarrow ? [32, 4] : [16, 8];
   return { rows: ROWS, cols: 8 * COLS, tune: { ROWS, COLS } };
 }
 
