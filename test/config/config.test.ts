@@ -54,7 +54,7 @@ test("setField names the path, what was found and what exists", () => {
   assertUserError(() => setField(config, "optim.lr", ""), /number/);
   assertUserError(() => setField(config, "optim.lr", "NaN"), /number/);
   assertUserError(() => setField(config, "memory.enabled", "yes"), /true or false/);
-  assertUserError(() => setField(config, "data.crop", "64,wide"), /list of numbers/, /128,128/);
+  assertUserError(() => setField(config, "data.crop", "64,wide"), /list of numbers/, /128,256/);
   assertUserError(() => setField(config, "__proto__.x", "1"), /no field "__proto__"/);
   assertUserError(() => setFieldFromOption(config, "optim.lr"), /path\.to\.field=value/);
   assert.equal(config, preset());
