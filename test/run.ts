@@ -1,7 +1,7 @@
 /** `npm test`: every test/**\/*.test.ts in one process and, at the end, one line `N passed, M failed, K skipped`. */
 import { parse } from "uvu/parse";
 import { run } from "uvu/run";
-import { closeSharedDevice } from "./support/gpu.ts";
+import { closeSharedDevice, sharedDevice } from "./support/gpu.ts";
 
 const pattern = process.argv[2] ? new RegExp(process.argv[2]) : /\.test\.ts$/;
 const { suites } = await parse(new URL(".", import.meta.url).pathname, pattern);
@@ -21,6 +21,7 @@ if (found.length === 0) {
   console.error(`no test file matches ${pattern}`);
   process.exitCode = 1;
 } else {
+  await sharedDevice(); // first, because setting a machine up may run this command anew
   await run(found, { bail: false });
   await closeSharedDevice();
   const failed = counts.Total - counts.Passed;
