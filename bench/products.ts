@@ -1,6 +1,6 @@
 /** Workloads of the matrix-product family: convolutions and matrix products, each with its two gradients. */
-import { conv2dGeometry } from "../src/ops/conv2d.ts";
-import type { Conv2dGeometry } from "../src/ops/conv2d.ts";
+import { conv2dGeometry } from "../src/ops/conv2d.geometry.ts";
+import type { Conv2dGeometry } from "../src/ops/conv2d.geometry.ts";
 import { registry } from "../src/ops/define.ts";
 import type { Pair, Shape } from "../src/tensor/shape.ts";
 import "../src/ops/matmul.ts";

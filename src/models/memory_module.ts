@@ -2,7 +2,7 @@ import { noGrad } from "../autograd/tape.ts";
 import { aggregateMemory } from "../ops/aggregate.ts";
 import { concat } from "../ops/concat.ts";
 import { updateMemory } from "../ops/memory.ts";
-import type { MemoryStrategy } from "../ops/memory.ts";
+import type { MemoryStrategy } from "../ops/memory.options.ts";
 import { zeros } from "../nn/init.ts";
 import { ModuleList, convBnAct } from "../nn/layers.ts";
 import type { Sequential } from "../nn/layers.ts";

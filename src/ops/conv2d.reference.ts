@@ -1,6 +1,6 @@
 import { ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
-import type { Conv2dGeometry } from "./conv2d.ts";
+import type { Conv2dGeometry } from "./conv2d.geometry.ts";
 
 /** The definition of a convolution, loop by loop, in f64. */
 export function referenceConv2d(x: NdArray, weight: NdArray, bias: NdArray | null, g: Conv2dGeometry): NdArray {

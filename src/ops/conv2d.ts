@@ -1,64 +1,12 @@
 import { Tensor } from "../tensor/tensor.ts";
-import { showShape, windowOutput } from "../tensor/shape.ts";
-import type { Pair, Shape } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
+import { conv2dGeometry } from "./conv2d.geometry.ts";
+import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
 import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
-
-export interface Conv2dOptions {
-  readonly stride?: Pair;
-  readonly padding?: Pair;
-  readonly dilation?: Pair;
-  readonly groups?: number;
-}
-
-/** Everything the kernels want to know about a convolution, sizes checked. */
-export interface Conv2dGeometry {
-  readonly n: number;
-  readonly h: number;
-  readonly w: number;
-  readonly oh: number;
-  readonly ow: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
-}
-
-/** Geometry of x [n, h, w, in] with weight [kh, kw, in / groups, out]. Throws where they do not fit, as PyTorch does. */
-export function conv2dGeometry(x: Shape, weight: Shape, bias: Shape | null, options: Conv2dOptions): Conv2dGeometry {
-  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 } = options;
-  const given = `input ${showShape(x)} (n, h, w, channels), weight ${showShape(weight)} (kh, kw, in / groups, out)`;
-  if (x.length !== 4 || weight.length !== 4) throw new Error(`conv2d takes 4-dimensional tensors; got ${given}`);
-  if ([...stride, ...dilation].some((v) => !(v >= 1))) throw new Error(`non-positive stride or dilation is not supported: ${stride} ${dilation}`);
-  if (padding.some((v) => !(v >= 0))) throw new Error(`negative padding is not supported: ${padding}`);
-  const [n, h, w, inChannels] = x;
-  const [kh, kw, perGroup, outChannels] = weight;
-  if (!(groups >= 1) || inChannels !== perGroup * groups || outChannels % groups !== 0) {
-    throw new Error(
-      `Given groups=${groups}, expected input to have ${perGroup * groups} channels and the output channels to be ` +
-        `divisible by groups; got ${given}`,
-    );
-  }
-  if (bias && (bias.length !== 1 || bias[0] !== outChannels)) {
-    throw new Error(`expected bias of shape [${outChannels}], got ${showShape(bias)}`);
-  }
-  const oh = windowOutput(h, kh, stride[0], padding[0], dilation[0]);
-  const ow = windowOutput(w, kw, stride[1], padding[1], dilation[1]);
-  if (oh < 1 || ow < 1) {
-    const span = [dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1];
-    throw new Error(
-      `Calculated padded input size: (${h + 2 * padding[0]} x ${w + 2 * padding[1]}). Kernel size: (${span.join(" x ")}). ` +
-        "Kernel size can't be greater than actual input size",
-    );
-  }
-  return { n, h, w, oh, ow, inChannels, outChannels, kernel: [kh, kw], stride, padding, dilation, groups };
-}
 
 /** What the layer fixes, as overrides of the tiled kernels. */
 function constants(g: Conv2dGeometry) {

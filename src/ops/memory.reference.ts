@@ -1,7 +1,7 @@
 /** The memory update by its plain definition in f64: resize the features to the labels, gather pixels per class. */
 import type { Shape } from "../tensor/shape.ts";
 import type { Sample } from "./define.ts";
-import type { MemoryUpdateOptions } from "./memory.ts";
+import type { MemoryUpdateOptions } from "./memory.options.ts";
 import { ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
 

@@ -9,7 +9,7 @@ import type { StateTensor } from "../nn/state.ts";
 import { readTensors } from "../nn/readback.ts";
 import { backward } from "../ops/define.ts";
 import { updateMemory } from "../ops/memory.ts";
-import type { MemoryStrategy } from "../ops/memory.ts";
+import type { MemoryStrategy } from "../ops/memory.options.ts";
 import { coupledMomentum } from "../optim/schedule.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { FixtureCase } from "./fixture.ts";

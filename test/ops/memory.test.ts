@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { updateMemory } from "../../src/ops/memory.ts";
-import type { MemoryStrategy, MemoryUpdateOptions } from "../../src/ops/memory.ts";
+import type { MemoryStrategy, MemoryUpdateOptions } from "../../src/ops/memory.options.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
