@@ -10,7 +10,7 @@ const tiny: Config = {
   model: {
     backbone: {
       depth: 18,
-      baseChannels: 12,
+      baseChannels: 16,
       stemChannels: 16,
       deepStem: false,
       outputStride: 8,
@@ -67,7 +67,7 @@ const tiny: Config = {
     workers: 1,
     cacheMiB: 256,
   },
-  train: { epochs: 9, batchSize: 2, seed: 0, evalEvery: 5, logEvery: 10, saveEvery: 50, panels: 4 },
+  train: { epochs: 8, batchSize: 2, seed: 0, evalEvery: 4, logEvery: 10, saveEvery: 50, panels: 4 },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };
 

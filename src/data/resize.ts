@@ -1,4 +1,4 @@
-import { emptyLike, type Raster, type Samples, type Size, type Window } from "./raster.ts";
+import { crop, emptyLike, type Raster, type Samples, type Size, type Window } from "./raster.ts";
 
 /**
  * Resizing as OpenCV does it, which the official pipeline uses. Every function takes the window of the result that is
@@ -32,6 +32,7 @@ export function resizeBilinear(
   size: Size,
   window: Window = wholeWindow(size),
 ): Raster<Uint8Array> {
+  if (size[0] === height && size[1] === width) return crop({ height, width, channels, data }, window);
   const rows = linearTaps(height, size[0], window.top, window.height);
   const columns = perSample(linearTaps(width, size[1], window.left, window.width), channels);
   const stride = window.width * channels;
@@ -69,6 +70,7 @@ export function resizeNearest<T extends Samples>(
   size: Size,
   window: Window = wholeWindow(size),
 ): Raster<T> {
+  if (size[0] === height && size[1] === width) return crop({ height, width, channels, data }, window);
   const rows = nearestIndices(height, size[0], window.top, window.height);
   const columns = nearestIndices(width, size[1], window.left, window.width);
   const out = emptyLike(data, window.height * window.width * channels);

@@ -14,6 +14,8 @@ const samples = (slope: number): Sample<ActivationOptions>[] => [
   { inputs: [[2, 3, 5, 7]], options: { slope }, note: "normal numbers and exact zeros" },
   { inputs: [{ shape: [3], values: (i) => [0, -0, 1e-30][i] }], options: { slope }, note: "kink" },
   { inputs: [{ shape: [3], values: (i) => [NaN, Infinity, -Infinity][i] }], options: { slope }, note: "not finite" },
+  { inputs: [{ shape: [4], values: (i) => [NaN, Infinity, -Infinity, -0][i] }], options: { slope }, note: "vectors" },
+  { inputs: [[2, 5, 13, 4]], options: { slope }, note: "vectors" },
 ];
 
 const activationOp = (name: string, op: 0 | 1, slope: number) =>
@@ -21,13 +23,15 @@ const activationOp = (name: string, op: 0 | 1, slope: number) =>
     name,
     forward(ctx: Context, [x], options) {
       const y = Tensor.empty(x.gpu, x.shape);
-      x.gpu.run("activation.forward", { x, y }, { ...dispatch(x, op, options) });
+      const { isVec4, ...call } = dispatch(x, op, options);
+      x.gpu.run(isVec4 ? "activation_vec4.forward" : "activation.forward", { x, y }, call);
       ctx.save(y); // has the sign of x, and is needed by the next layer anyway
       return y;
     },
     backward(ctx, dy, [x], options) {
       const dx = Tensor.empty(x.gpu, x.shape);
-      x.gpu.run("activation.backward", { x: ctx.saved[0], dy, dx }, { ...dispatch(x, op, options) });
+      const { isVec4, ...call } = dispatch(x, op, options);
+      x.gpu.run(isVec4 ? "activation_vec4.backward" : "activation.backward", { x: ctx.saved[0], dy, dx }, call);
       return [dx];
     },
     reference: ([x], options) => map(x!, (v) => (v <= 0 ? negative(v, options) : v)),
@@ -42,8 +46,11 @@ function negative(value: number, { slope }: ActivationOptions): number {
   return slope === 0 ? 0 : slope * value;
 }
 
-function dispatch(x: Tensor, op: number, { slope }: ActivationOptions) {
-  return { elements: Math.ceil(x.size / 4), params: { count: x.size }, constants: { OP: op, SLOPE: slope } };
+function dispatch({ size }: Tensor, op: number, { slope }: ActivationOptions) {
+  const isVec4 = size % 4 === 0;
+  const count = isVec4 ? size / 4 : size;
+  const constants = { OP: op, SLOPE: slope };
+  return { isVec4, elements: Math.ceil(count / (isVec4 ? 2 : 4)), params: { count }, constants };
 }
 
 const reluOp = activationOp("relu", 0, 0);

@@ -13,7 +13,7 @@ import type { Gpu, Readback } from "../runtime/gpu.ts";
 /** Pieces of work under way at once. */
 const DEPTH = { software: 2, hardware: 3 } as const;
 /** Of the predicted time, what is slept through; the prediction is the fastest of the last few. */
-const SLEPT_SHARE = 0.9;
+const SLEPT_SHARE = 0.95;
 const REMEMBERED = 6;
 
 interface Flight {
