@@ -3,6 +3,7 @@ import { conv2dGeometry } from "../src/ops/conv2d.geometry.ts";
 import type { Conv2dGeometry } from "../src/ops/conv2d.geometry.ts";
 import { registry } from "../src/ops/define.ts";
 import type { Pair, Shape } from "../src/tensor/shape.ts";
+import "../src/ops/conv2d.ts";
 import "../src/ops/matmul.ts";
 import type { ConvShape } from "./network.ts";
 import { bytesOf } from "./workload.ts";
