@@ -74,8 +74,8 @@ test("a damaged base kernel is not right", async () => {
 
 test("nor is a damaged op without variants, whichever pass is damaged", async () => {
   const [forward, backward] = streamPasses("map", "relu", map);
-  const wrongForward = { file: "activation", from: "select(0.0, SLOPE * value", to: "select(0.1, SLOPE * value" };
-  const wrongBackward = { file: "activation", from: "dx[i] = dy[i] *", to: "dx[i] = 0.999 * dy[i] *" };
+  const wrongForward = { file: "activation_vec4", from: "select(vec4f(), SLOPE", to: "select(vec4f(0.1), SLOPE" };
+  const wrongBackward = { file: "activation_vec4", from: "dx[i] = dy[i] *", to: "dx[i] = 0.999 * dy[i] *" };
   await assertWrong(/the f64 reference has 0/, forward, "auto", wrongForward);
   await assertWrong(/the f64 reference \(gradient of input 0\)/, backward, "auto", wrongBackward);
 });
