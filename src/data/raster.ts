@@ -20,8 +20,9 @@ export interface Window {
 /** Height and width, in this order everywhere. */
 export type Size = readonly [height: number, width: number];
 
-/** An array of the same type, of another length. */
+/** An array of the same type, of another length. A Buffer counts as Uint8Array: its own constructor is deprecated. */
 export function emptyLike<T extends Samples>(data: T, length: number): T {
+  if (data instanceof Uint8Array) return new Uint8Array(length) as unknown as T;
   return new (data.constructor as new (length: number) => T)(length);
 }
 

@@ -144,7 +144,7 @@ test("checkpoints of another shape, other classes or another run are refused by 
   copyFileSync(folder.last, other.last);
   const mixed = await runCommand("train", ["--resume", other.path]);
   assert.is(mixed.code, 2);
-  assert.match(mixed.stderr, "optim.lr is 0.02 in the checkpoint, 0.5 in config.json");
+  assert.match(mixed.stderr, "optim.lr is 0.05 in the checkpoint, 0.5 in config.json");
 });
 
 test.after(() => temporary[Symbol.dispose]());
