@@ -17,6 +17,7 @@ import { saveScene } from "./datasets.ts";
 
 /** Batches of the smallest useful network on 10 images: 5 iterations per epoch. */
 export const TINY_SETTINGS = [
+  "model.dropout=0.1",
   "model.backbone.baseChannels=4",
   "model.backbone.stemChannels=4",
   "model.dilations=1,2",
