@@ -97,6 +97,8 @@ export class Tensor implements Bindable {
     this.#disposed = true;
     this.gpu.disown(this);
     this.storage.release();
+    this.grad?.dispose(); // kept out of arenas for the optimiser's sake, and of no use without its tensor
+    this.grad = null;
   }
 
   /** Reads the values back. Submits what was recorded. */

@@ -152,7 +152,7 @@ export class Call {
   #upload(key: string, layout: Layout): Tensor {
     const tensor = upload(this.gpu, this.#item.tensor(key), layout);
     if (!this.expects(`grad_${key}`)) return tensor;
-    this.#leaves.push({ key, tensor: tensor.keep().requireGrad(), layout });
+    this.#leaves.push({ key, tensor: tensor.requireGrad(), layout });
     return tensor;
   }
 

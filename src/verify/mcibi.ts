@@ -118,7 +118,7 @@ const blockRunner = (build: (item: FixtureCase) => Block): Runner => async ({ gp
   module.initialize(gpu, 0).train(item.params.mode !== "eval");
   try {
     module.loadStateDict(stateOf(item, "state."));
-    const maps = inputs.map((name) => upload(gpu, item.tensor(name), channelsLast).keep().requireGrad());
+    const maps = inputs.map((name) => upload(gpu, item.tensor(name), channelsLast).requireGrad());
     const output = forward(maps).keep();
     const results: Results = new Map([["output", await download(output, channelsLast)]]);
     backward(output, { grad: upload(gpu, item.tensor("grad_output"), channelsLast) });
@@ -127,7 +127,7 @@ const blockRunner = (build: (item: FixtureCase) => Block): Runner => async ({ gp
     }
     await collectGradients(module, "grad.", results);
     await collectState(module, "state_after.", results);
-    for (const tensor of [output, ...maps]) tensor.dispose();
+    output.dispose();
     return results;
   } finally {
     module.dispose();

@@ -53,10 +53,13 @@ test("the carried fixtures of every family pass; what is left out says why", asy
 
 test("all fixtures beside this checkout pass", async () => {
   if (!existsSync(SHARED)) return console.log("skipped: ../shared/fixtures is absent");
+  const gpu = await testGpu();
+  const before = gpu.memory.live;
   const reports = await reportsOf(await readFixtures(SHARED));
   const failed = reports.filter(({ cases }) => cases.some(({ outcome }) => outcome.status === "failed"));
   assert.equal(failed.map(showFile), []);
   assert.ok(countOutcomes(reports).passed > 500);
+  assert.is(gpu.memory.live, before, "bytes still allocated after everything was verified");
 });
 
 interface Stored {
