@@ -4,6 +4,7 @@ import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { conv2dGeometry } from "./conv2d.geometry.ts";
 import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
+import { panelBackwardInput, panelBackwardWeight, panelForward } from "./conv2d.panel.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
 import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
@@ -30,71 +31,52 @@ function sizes({ n, h, w, oh, ow }: Conv2dGeometry) {
   return { n, h, w, oh, ow };
 }
 
-/** Everything as params, for the shuffled kernels. */
-function allParams(g: Conv2dGeometry) {
-  return {
-    ...sizes(g),
-    in_channels: g.inChannels,
-    out_channels: g.outChannels,
-    groups: g.groups,
-    kh: g.kernel[0],
-    kw: g.kernel[1],
-    stride_y: g.stride[0],
-    stride_x: g.stride[1],
-    pad_y: g.padding[0],
-    pad_x: g.padding[1],
-    dil_y: g.dilation[0],
-    dil_x: g.dilation[1],
-  };
-}
-
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
   const variant = gemmVariant(x.gpu, "conv2d");
-  const { rows, cols, tune } = gemmTile(variant, g.outChannels / g.groups);
+  if (variant === "panel") return panelForward(x, w, bias, g);
+  const { rows, cols } = gemmTile(variant);
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
-  const buffers = { x, w, bias: bias ?? w, y };
-  const grid = [Math.ceil(g.outChannels / g.groups / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups] as const;
-  if (variant === "tiled") {
-    x.gpu.run("conv2d", buffers, { grid, params: sizes(g), constants: { ...constants(g), HAS_BIAS: bias !== null } });
-  } else {
-    x.gpu.run("conv2d_shuffle", buffers, { grid, params: { ...allParams(g), has_bias: Number(bias !== null) }, tune });
-  }
+  x.gpu.run("conv2d", { x, w, bias: bias ?? w, y }, {
+    grid: [Math.ceil(g.outChannels / g.groups / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups],
+    params: sizes(g),
+    constants: { ...constants(g), HAS_BIAS: bias !== null },
+  });
   return y;
 }
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
   const variant = gemmVariant(dy.gpu, "conv2d");
-  const { rows, cols, tune } = gemmTile(variant, g.inChannels / g.groups);
+  if (variant === "panel") return panelBackwardInput(dy, w, g);
+  const { rows, cols } = gemmTile(variant);
   const [sy, sx] = g.stride;
   const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.inChannels]);
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
-  const grid = [Math.ceil(g.inChannels / g.groups / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx] as const;
-  if (variant === "tiled") {
-    dy.gpu.run("conv2d_backward_input", { dy, w, dx }, { grid, params: sizes(g), constants: constants(g) });
-  } else {
-    dy.gpu.run("conv2d_backward_input_shuffle", { dy, w, dx }, { grid, params: allParams(g), tune });
-  }
+  dy.gpu.run("conv2d_backward_input", { dy, w, dx }, {
+    grid: [Math.ceil(g.inChannels / g.groups / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx],
+    params: sizes(g),
+    constants: constants(g),
+  });
   return dx;
 }
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
   const variant = gemmVariant(x.gpu, "conv2d");
-  const { rows, cols, tune } = gemmTile(variant, g.outChannels / g.groups);
+  if (variant === "panel") return panelBackwardWeight(x, dy, g);
+  const { rows, cols } = gemmTile(variant);
   const shape = [...g.kernel, g.inChannels / g.groups, g.outChannels];
   const across = Math.ceil(g.outChannels / g.groups / cols);
   const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / rows);
   const lines = g.n * g.oh;
   const splits = Math.min(splitCount(x.gpu, across * down * g.groups, lines * g.ow), lines);
   const dw = Tensor.empty(x.gpu, [splits, ...shape]);
-  const grid = [across, down, g.groups * splits] as const;
-  if (variant === "tiled") {
-    x.gpu.run("conv2d_backward_weight", { x, dy, dw }, { grid, params: { ...sizes(g), splits }, constants: constants(g) });
-  } else {
-    x.gpu.run("conv2d_backward_weight_shuffle", { x, dy, dw }, { grid, params: { ...allParams(g), splits }, tune });
-  }
+  x.gpu.run("conv2d_backward_weight", { x, dy, dw }, {
+    grid: [across, down, g.groups * splits],
+    params: { ...sizes(g), splits },
+    constants: constants(g),
+  });
   return sumSlabs(dw, shape);
 }
 

@@ -3,7 +3,9 @@ import { showShape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
+import { cutFromFours, packPanels, padToFours, toFour } from "./panels.ts";
 import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
+import { window } from "./window.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;
@@ -41,21 +43,49 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
   const variant = gemmVariant(gpu, "matmul");
-  const { rows, cols, tune } = gemmTile(variant, n);
+  if (variant === "panel") return panelProduct(a, b, options);
+  const { rows, cols } = gemmTile(variant);
   const across = Math.ceil(n / cols);
   const down = Math.ceil(m / rows);
   const splits = splitCount(gpu, across * down * batch, k);
   const y = Tensor.empty(gpu, [splits, ...shape]);
-  const grid = [across, down, batch * splits] as const;
-  const params = { m, n, k, batch, splits };
   const { transposeA = false, transposeB = false } = options;
-  if (variant === "tiled") {
-    gpu.run("matmul", { a, b, y }, { grid, params, constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB } });
-  } else {
-    const transposes = { transpose_a: Number(transposeA), transpose_b: Number(transposeB) };
-    gpu.run("matmul_shuffle", { a, b, y }, { grid, params: { ...params, ...transposes }, tune });
-  }
+  gpu.run("matmul", { a, b, y }, {
+    grid: [across, down, batch * splits],
+    params: { m, n, k, batch, splits },
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
+  });
   return sumSlabs(y, shape);
+}
+
+/** The same by the kernels for adapters that run on the CPU. */
+function panelProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+  const { gpu } = a;
+  const { transposeA = false, transposeB = false } = options;
+  const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
+  const { rows, cols } = gemmTile("panel");
+  const across = Math.ceil(n / cols);
+  const splits = splitCount(gpu, across * Math.ceil(m / rows) * batch, k);
+  const left = padToFours(a);
+  const [lines, depth] = transposeA ? [toFour(m), k] : [m, toFour(k)];
+  const panels = packPanels(b, {
+    n, columnStride: transposeB ? k : 1,
+    inner: k, innerStride: transposeB ? 1 : n,
+    slices: batch, sliceStride: k * n,
+  });
+  const shape = [...a.shape.slice(0, -2), lines, toFour(n)];
+  const slabs = Tensor.empty(gpu, [splits, ...shape]);
+  gpu.run("matmul_panel", { a: left, panels, y: slabs }, {
+    grid: [across, Math.ceil(lines / rows), batch * splits],
+    params: { m: lines, n: toFour(n), k: depth, batch, splits },
+    constants: { TRANSPOSE_A: transposeA },
+  });
+  left.release();
+  const y = cutFromFours(sumSlabs(slabs, shape), n);
+  if (lines === m) return y;
+  const cut = window(y, a.shape.length - 2, 0, m);
+  y.release();
+  return cut;
 }
 
 const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({

@@ -8,6 +8,7 @@ import { Profile } from "./profile.ts";
 import { Programs } from "./programs.ts";
 import type { Tune } from "./programs.ts";
 import { Recorder } from "./recorder.ts";
+import { Scratch, ScratchOwner } from "./scratch.ts";
 
 /** Anything that occupies GPU memory: tensors, above all. */
 export interface Bindable {
@@ -88,6 +89,7 @@ export class Gpu {
   readonly counters: Counters = { dispatches: 0, submits: 0, readbacks: 0 };
   readonly profile: Profile | null;
   readonly #pool: BufferPool;
+  readonly #scratch: ScratchOwner;
   readonly #programs: Programs;
   readonly #recorder: Recorder;
   readonly #arenas: Arena[] = [];
@@ -99,12 +101,14 @@ export class Gpu {
     this.variants = options.variants ?? {};
     this.profile = options.profile ? new Profile(options.device) : null;
     this.#pool = new BufferPool(options.device, options.guarded ?? false);
+    this.#scratch = new ScratchOwner(options.device);
     this.#programs = new Programs(options.device, options.kernels);
     this.#recorder = new Recorder(options.device);
   }
 
   get memory(): MemoryUse {
-    return this.#pool.use;
+    const { live, peak, reserved } = this.#pool.use;
+    return { live, peak, reserved: reserved + this.#scratch.bytes };
   }
 
   /** Pipelines compiled or compiling. */
@@ -118,13 +122,18 @@ export class Gpu {
   }
 
   /** Records one dispatch. Buffers are named as in the WGSL; nothing runs before `submit`. */
-  run<K extends KernelName>(name: K, buffers: Readonly<Record<BindingName<K>, Bindable>>, options: DispatchOptions<K>): void {
+  run<K extends KernelName>(name: K, resources: Readonly<Record<BindingName<K>, Bindable | Scratch>>, options: DispatchOptions<K>): void {
     const constants = (options.constants ?? {}) as Record<string, number | boolean>;
     const program = this.#programs.get(name, constants, options.tune ?? {});
     const { kernel } = program;
     const storages = program.storage.map((binding) => {
-      const bindable = (buffers as Record<string, Bindable | undefined>)[binding];
-      if (!bindable) throw new Error(`${name}: no buffer given for binding ${binding}`);
+      const bindable = (resources as Record<string, Bindable | Scratch | undefined>)[binding];
+      if (!bindable) throw new Error(`${name}: nothing given for binding ${binding}`);
+      const isTexture = kernel.bindings[binding].access === "texture" || kernel.bindings[binding].access === "store";
+      if (bindable instanceof Scratch !== isTexture) {
+        throw new Error(`${name}: binding ${binding} takes a ${isTexture ? "scratch texture" : "buffer"}`);
+      }
+      if (bindable instanceof Scratch) return bindable;
       if (kernel.bindings[binding].access === "read_write") bindable.storage.version++;
       return bindable.storage;
     });
@@ -147,6 +156,11 @@ export class Gpu {
   /** Starts compiling a pipeline ahead of its first use. */
   warm<K extends KernelName>(name: K, constants: ConstantValues<K>, tune: Tune = {}): Promise<void> {
     return this.#programs.get(name, constants as Record<string, number | boolean>, tune).ready;
+  }
+
+  /** A texture for `texels` times four numbers, to be filled by the next dispatch and read by those up to the next fill. */
+  scratch(texels: number): Scratch {
+    return this.#scratch.acquire(texels);
   }
 
   /** Memory with undefined content: the kernel that writes it must write all of it. */
@@ -180,9 +194,9 @@ export class Gpu {
   submit(): Promise<void> {
     const earlier = this.#tail ?? Promise.resolve();
     const run = async (): Promise<void> => {
-      const free = this.#pool.seal();
+      const free = [this.#pool.seal(), this.#scratch.seal()];
       const commands = await this.#recorder.submit(this.profile);
-      free();
+      free.forEach((release) => release());
       if (commands > 0) this.counters.submits++;
     };
     const mine = this.#tail === null ? run() : earlier.then(run);
@@ -248,6 +262,7 @@ export class Gpu {
 
   /** Gives pooled memory that nothing uses back to the device. */
   async trim(): Promise<void> {
+    this.#scratch.drop();
     await this.submit();
     this.#pool.trim();
     this.#recorder.forgetGroups();

@@ -53,7 +53,7 @@ export class Storage {
 }
 
 export interface MemoryUse {
-  /** Bytes of tensors alive now, the most there ever were, and bytes held by the pool in total. */
+  /** Bytes of tensors alive now, the most there ever were, and bytes held in total. */
   readonly live: number;
   readonly peak: number;
   readonly reserved: number;

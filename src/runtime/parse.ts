@@ -5,12 +5,13 @@
  */
 
 export type Scalar = "f32" | "i32" | "u32" | "bool" | "f16";
-export type BindingAccess = "read" | "read_write" | "uniform";
+/** `texture` is read by `textureLoad`, `store` written by `textureStore`. */
+export type BindingAccess = "read" | "read_write" | "uniform" | "texture" | "store";
 
 export interface BindingInfo {
   readonly binding: number;
   readonly access: BindingAccess;
-  /** Element type of the storage array (`f32`, `vec4f`, …), or the struct name of a uniform. */
+  /** Element type of a storage array (`f32`, `vec4f`, …) or texture, or the struct name of a uniform. */
   readonly type: string;
 }
 
@@ -46,6 +47,8 @@ export interface KernelInterface {
 }
 
 const SCALARS = ["f32", "i32", "u32", "bool", "f16"];
+const TEXTURES = "texture_2d<f32> or texture_storage_2d<rgba32float, write>";
+const TEXTURE = /^texture_(2d)<\s*f32\s*>$|^texture_storage_2d<\s*rgba32float\s*,\s*write\s*>$/;
 const TUNE_LINE = /^const\s+(\w+)\s*:\s*u32\s*=\s*(\d+)u\s*;\s*\/\/\s*@tune\s+([\d ]+?)\s*$/gm;
 
 /** Parses one kernel. `name` is only used in error messages. */
@@ -69,9 +72,14 @@ export function parseKernel(source: string, name: string): KernelInterface {
   }
 
   const bindings: Record<string, BindingInfo> = {};
-  const declaration = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)\s*:\s*([^;]+);/g;
+  const declaration = /@group\((\d+)\)\s*@binding\((\d+)\)\s*var(?:<\s*(\w+)\s*(?:,\s*(\w+)\s*)?>)?\s*(\w+)\s*:\s*([^;]+);/g;
   for (const [, group, binding, space, access, id, type] of text.matchAll(declaration)) {
     if (group !== "0") fail(`binding ${id} is in group ${group}; kernels use group 0 only`);
+    if (space === undefined) {
+      const [, kind] = TEXTURE.exec(type.trim()) ?? fail(`binding ${id} is a ${type.trim()}; expected ${TEXTURES}`);
+      bindings[id] = { binding: Number(binding), access: kind === "2d" ? "texture" : "store", type: "vec4f" };
+      continue;
+    }
     const element = /^array<\s*(.+?)\s*>$/.exec(type.trim())?.[1] ?? type.trim();
     const kind = space === "uniform" ? "uniform" : ((access ?? "read") as BindingAccess);
     bindings[id] = { binding: Number(binding), access: kind, type: element };

@@ -2,6 +2,7 @@
 import { kernelEntry } from "./kernels.ts";
 import type { KernelEntry, KernelName, KernelSource } from "./kernels.ts";
 import { applyTune } from "./parse.ts";
+import type { BindingAccess } from "./parse.ts";
 
 export type Tune = Readonly<Record<string, number>>;
 
@@ -11,7 +12,7 @@ export interface Program {
   readonly name: KernelName;
   readonly kernel: KernelEntry;
   readonly layout: GPUBindGroupLayout;
-  /** Storage bindings in the order in which a dispatch hands them over. */
+  /** Bindings but the params, in the order in which a dispatch hands them over. */
   readonly storage: readonly string[];
   readonly hasParams: boolean;
   readonly ready: Promise<void>;
@@ -75,10 +76,7 @@ export class Programs {
     const entries = Object.values(kernel.bindings).map(({ binding, access }): GPUBindGroupLayoutEntry => ({
       binding,
       visibility: 4, // GPUShaderStage.COMPUTE
-      buffer:
-        access === "uniform"
-          ? { type: "uniform", hasDynamicOffset: true }
-          : { type: access === "read" ? "read-only-storage" : "storage" },
+      ...RESOURCES[access],
     }));
     const key = JSON.stringify(entries);
     let layout = this.#layouts.get(key);
@@ -117,6 +115,14 @@ export class Programs {
     }
   }
 }
+
+const RESOURCES: Readonly<Record<BindingAccess, Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">>> = {
+  uniform: { buffer: { type: "uniform", hasDynamicOffset: true } },
+  read: { buffer: { type: "read-only-storage" } },
+  read_write: { buffer: { type: "storage" } },
+  texture: { texture: { sampleType: "unfilterable-float" } },
+  store: { storageTexture: { format: "rgba32float" } },
+};
 
 function compileError(
   kernel: KernelEntry,

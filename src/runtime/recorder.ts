@@ -3,13 +3,14 @@
  * encoded into one command buffer and submitted at once.
  */
 import { align } from "./memory.ts";
+import { Scratch } from "./scratch.ts";
 import type { Storage } from "./memory.ts";
 import type { Program } from "./programs.ts";
 
 export interface Dispatch {
   readonly kind: "dispatch";
   readonly program: Program;
-  readonly bindings: readonly Region[];
+  readonly bindings: readonly (Region | Scratch)[];
   /** Index of the params slot in the step's uniform buffer, or -1. */
   readonly slot: number;
   readonly grid: readonly [number, number, number];
@@ -54,7 +55,7 @@ export class Recorder {
   #slots = 0;
   #uniform: GPUBuffer | null = null;
   readonly #groups = new Map<string, GPUBindGroup>();
-  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  readonly #ids = new WeakMap<GPUBuffer | Scratch, number>();
   #nextId = 0;
 
   constructor(device: GPUDevice) {
@@ -70,11 +71,11 @@ export class Recorder {
     return this.#groups.size;
   }
 
-  dispatch(program: Program, storages: readonly Storage[], params: readonly ParamWord[], grid: readonly [number, number, number]): void {
+  dispatch(program: Program, resources: readonly (Storage | Scratch)[], params: readonly ParamWord[], grid: readonly [number, number, number]): void {
     this.#commands.push({
       kind: "dispatch",
       program,
-      bindings: storages.map(region),
+      bindings: resources.map((resource) => (resource instanceof Scratch ? resource : region(resource))),
       slot: program.hasParams ? this.#writeParams(params) : -1,
       grid,
     });
@@ -150,8 +151,8 @@ export class Recorder {
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
   }
 
-  #group(program: Program, bindings: readonly Region[], uniform: GPUBuffer | null): GPUBindGroup {
-    const ids = bindings.map((b) => `${this.#id(b.buffer)}:${b.offset}:${b.bytes}`);
+  #group(program: Program, bindings: readonly (Region | Scratch)[], uniform: GPUBuffer | null): GPUBindGroup {
+    const ids = bindings.map((b) => (b instanceof Scratch ? this.#id(b) : `${this.#id(b.buffer)}:${b.offset}:${b.bytes}`));
     const key = `${program.id}|${ids}|${program.hasParams ? this.#id(uniform!) : ""}`;
     let group = this.#groups.get(key);
     if (group) {
@@ -160,7 +161,7 @@ export class Recorder {
       const info = program.kernel.bindings;
       const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({
         binding: info[program.storage[i]].binding,
-        resource: { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 4) },
+        resource: b instanceof Scratch ? b.view : { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 4) },
       }));
       if (program.hasParams) entries.push({ binding: info.params.binding, resource: { buffer: uniform!, size: SLOT_BYTES } });
       group = this.#device.createBindGroup({ label: program.name, layout: program.layout, entries });
@@ -170,9 +171,9 @@ export class Recorder {
     return group;
   }
 
-  #id(buffer: GPUBuffer): number {
-    let id = this.#bufferIds.get(buffer);
-    if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextId++));
+  #id(resource: GPUBuffer | Scratch): number {
+    let id = this.#ids.get(resource);
+    if (id === undefined) this.#ids.set(resource, (id = this.#nextId++));
     return id;
   }
 

@@ -80,26 +80,26 @@ test("nor is a damaged op without variants, whichever pass is damaged", async ()
   await assertWrong(/the f64 reference \(gradient of input 0\)/, backward, "auto", wrongBackward);
 });
 
-const shuffled = suite("shuffled kernels");
-const canShuffle = gemmVariant(await testGpu(), "conv2d") === "shuffle";
-if (!canShuffle) console.log("skipped: shuffled kernels against the base kernel (this adapter does not choose them)");
-const testShuffled = canShuffle ? shuffled : shuffled.skip;
+const panel = suite("panel kernels");
+const canShuffle = gemmVariant(await testGpu(), "conv2d") === "panel";
+if (!canShuffle) console.log("skipped: panel kernels against the base kernel (this adapter does not choose them)");
+const testPanel = canShuffle ? panel : panel.skip;
 
 for (const workload of [...conv, ...matmul]) {
-  testShuffled(`${workload.op.name} ${workload.pass} agrees with the base kernel`, async () => {
-    assert.is(await checkWith(workload, "shuffle"), null);
+  testPanel(`${workload.op.name} ${workload.pass} agrees with the base kernel`, async () => {
+    assert.is(await checkWith(workload, "panel"), null);
   });
 }
 
-testShuffled("a variant that is off by a little, or in a single element, does not agree", async () => {
-  const files = ["conv2d_shuffle", "conv2d_backward_input_shuffle", "conv2d_backward_weight_shuffle"];
+testPanel("a variant that is off by a little, or in a single element, does not agree", async () => {
+  const files = ["conv2d_panel", "conv2d_backward_input_panel", "conv2d_backward_weight_panel"];
   for (const [i, file] of files.entries()) {
-    const damage = { file, from: "let s = subgroupShuffle(", to: "let s = 0.9999 * subgroupShuffle(" };
-    await assertWrong(/^element \d+ is .*, the base kernel has /, conv[i], "shuffle", damage);
+    const damage = { file, from: "c[r] = fma(", to: "c[r] = 0.9999 * fma(" };
+    await assertWrong(/^element \d+ is .*, the base kernel has /, conv[i], "panel", damage);
   }
-  const lastRowMissing = { file: "conv2d_shuffle", from: "row0 + r < pixels", to: "row0 + r + 1u < pixels" };
-  await assertWrong(/^element \d+ is NaN/, conv[0], "shuffle", lastRowMissing);
+  const lastRowMissing = { file: "conv2d_panel", from: "row0 + r < pixels", to: "row0 + r + 1u < pixels" };
+  await assertWrong(/^element \d+ is NaN/, conv[0], "panel", lastRowMissing);
 });
 
 test.run();
-shuffled.run();
+panel.run();

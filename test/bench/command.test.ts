@@ -48,7 +48,7 @@ test("options that cannot be used are named in one line", async () => {
     [["--set", "large"], "--set large", "small or full"],
     [["--filter", "("], "--filter (", "Unterminated group"],
     [["--filter", "nothing like it"], "--filter nothing like it: none of the"],
-    [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|shuffle"],
+    [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel"],
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
   ];
   for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);

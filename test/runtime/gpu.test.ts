@@ -111,7 +111,7 @@ test("mistakes in a dispatch are reported where they are made", async () => {
     gpu.run("activation.forward", buffers as never, options as never);
   assert.throws(
     forward({ x }, { elements: 1, params, constants }),
-    /activation.forward: no buffer given for binding y/,
+    /activation.forward: nothing given for binding y/,
   );
   assert.throws(
     () => gpu.run("peak_copy", { source: x, copied: x }, { elements: 1, params: {} as never }),

@@ -79,9 +79,9 @@ test("features that a kernel enables are asked of the device", async () => {
     get: (target, key) => (key === "features" ? new Set() : (target[key as keyof GPUDevice] as unknown)),
   });
   await assertRejects(
-    () => new Programs(plain, kernelsOnDisk).get("matmul_shuffle", {}, {}),
+    () => new Programs(plain, kernelsOnDisk).get("matmul_panel", { TRANSPOSE_A: false }, {}),
     Error,
-    'kernels/matmul_shuffle.wgsl needs the feature "subgroups", which this device does not have',
+    'kernels/matmul_panel.wgsl needs the feature "subgroups", which this device does not have',
   );
 });
 

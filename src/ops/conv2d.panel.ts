@@ -1,0 +1,101 @@
+/** The convolutions by the `panel` kernels, for adapters that run on the CPU. */
+import type { DispatchOptions } from "../runtime/gpu.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { sumSlabs } from "./accumulate.ts";
+import type { Conv2dGeometry } from "./conv2d.geometry.ts";
+import { cutFromFours, packPanels, padToFours, toFour } from "./panels.ts";
+import { gemmTile, splitCount } from "./variants.ts";
+import { window } from "./window.ts";
+
+const { rows, cols } = gemmTile("panel");
+
+/** Unrecorded y = conv(x, w) + bias. */
+export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
+  const { groupOut, params } = padded(g);
+  const maps = padToFours(x, g.groups);
+  const offsets = bias && padToFours(bias, g.groups);
+  const panels = packPanels(w, {
+    n: g.outChannels / g.groups, columnStride: 1,
+    inner: g.inChannels / g.groups, innerStride: g.outChannels,
+    outer: taps(g), outerStride: (g.inChannels / g.groups) * g.outChannels,
+    slices: g.groups, sliceStride: g.outChannels / g.groups,
+  });
+  const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.groups * groupOut]);
+  x.gpu.run("conv2d_panel", { x: maps, panels, bias: offsets ?? maps, y }, {
+    grid: [Math.ceil(groupOut / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups],
+    params: { ...params, has_bias: Number(bias !== null) },
+  });
+  [maps, offsets].forEach((tensor) => tensor?.release());
+  return cutFromFours(y, g.outChannels / g.groups, g.groups);
+}
+
+/** Unrecorded gradient of the input. */
+export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
+  const { groupIn, params } = padded(g);
+  const [sy, sx] = g.stride;
+  const gradients = padToFours(dy, g.groups);
+  const panels = packPanels(w, {
+    n: g.inChannels / g.groups, columnStride: g.outChannels,
+    inner: g.outChannels / g.groups, innerStride: 1,
+    outer: taps(g), outerStride: (g.inChannels / g.groups) * g.outChannels,
+    slices: g.groups, sliceStride: g.outChannels / g.groups,
+  });
+  const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.groups * groupIn]);
+  const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
+  dy.gpu.run("conv2d_backward_input_panel", { dy: gradients, panels, dx }, {
+    grid: [Math.ceil(groupIn / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx],
+    params,
+  });
+  gradients.release();
+  return cutFromFours(dx, g.inChannels / g.groups, g.groups);
+}
+
+/** Unrecorded gradient of the weights. */
+export function panelBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
+  const { groupIn, groupOut, params } = padded(g);
+  const across = Math.ceil(groupOut / cols);
+  const down = Math.ceil((taps(g) * groupIn) / rows);
+  const pixels = g.n * g.oh * g.ow;
+  const splits = splitCount(x.gpu, across * down * g.groups, pixels);
+  const maps = padToFours(x, g.groups);
+  const panels = packPanels(dy, {
+    n: g.outChannels / g.groups, columnStride: 1,
+    inner: pixels, innerStride: g.outChannels,
+    slices: g.groups, sliceStride: g.outChannels / g.groups,
+  });
+  const shape = [...g.kernel, groupIn, g.groups * groupOut];
+  const slabs = Tensor.empty(x.gpu, [splits, ...shape]);
+  x.gpu.run("conv2d_backward_weight_panel", { x: maps, panels, dw: slabs }, {
+    grid: [across, down, g.groups * splits],
+    params: { ...params, splits },
+  });
+  maps.release();
+  const dw = cutFromFours(sumSlabs(slabs, shape), g.outChannels / g.groups, g.groups);
+  if (groupIn === g.inChannels / g.groups) return dw;
+  const cut = window(dw, 2, 0, g.inChannels / g.groups);
+  dw.release();
+  return cut;
+}
+
+const taps = ({ kernel }: Conv2dGeometry): number => kernel[0] * kernel[1];
+
+/** Channels per group, padded, and the params with them. */
+function padded(g: Conv2dGeometry) {
+  const groupIn = toFour(g.inChannels / g.groups);
+  const groupOut = toFour(g.outChannels / g.groups);
+  const params: DispatchOptions<"conv2d_backward_input_panel">["params"] & object = {
+    n: g.n, h: g.h, w: g.w, oh: g.oh, ow: g.ow,
+    in_channels: g.groups * groupIn,
+    out_channels: g.groups * groupOut,
+    groups: g.groups,
+    kh: g.kernel[0],
+    kw: g.kernel[1],
+    stride_y: g.stride[0],
+    stride_x: g.stride[1],
+    pad_y: g.padding[0],
+    pad_x: g.padding[1],
+    dil_y: g.dilation[0],
+    dil_x: g.dilation[1],
+  };
+  return { groupIn, groupOut, params };
+}
