@@ -3,27 +3,20 @@ import type { DispatchOptions } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumSlabs } from "./accumulate.ts";
 import type { Conv2dGeometry } from "./conv2d.geometry.ts";
-import { cutFromFours, packPanels, padToFours, toFour } from "./panels.ts";
-import { gemmTile, splitCount } from "./variants.ts";
-import { window } from "./window.ts";
-
-const { rows, cols } = gemmTile("panel");
+import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
+import { panelTile, splitCount } from "./variants.ts";
 
 /** Unrecorded y = conv(x, w) + bias. */
 export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
   const { groupOut, params } = padded(g);
+  const { rows, cols, tune } = panelTile(groupOut);
   const maps = padToFours(x, g.groups);
   const offsets = bias && padToFours(bias, g.groups);
-  const panels = packPanels(w, {
-    n: g.outChannels / g.groups, columnStride: 1,
-    inner: g.inChannels / g.groups, innerStride: g.outChannels,
-    outer: taps(g), outerStride: (g.inChannels / g.groups) * g.outChannels,
-    slices: g.groups, sliceStride: g.outChannels / g.groups,
-  });
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.groups * groupOut]);
-  x.gpu.run("conv2d_panel", { x: maps, panels, bias: offsets ?? maps, y }, {
+  x.gpu.run("conv2d_panel", { x: maps, w: weightTexels(w, g), bias: offsets ?? maps, y }, {
     grid: [Math.ceil(groupOut / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups],
     params: { ...params, has_bias: Number(bias !== null) },
+    tune,
   });
   [maps, offsets].forEach((tensor) => tensor?.release());
   return cutFromFours(y, g.outChannels / g.groups, g.groups);
@@ -32,19 +25,15 @@ export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2
 /** Unrecorded gradient of the input. */
 export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
   const { groupIn, params } = padded(g);
+  const { rows, cols, tune } = panelTile(groupIn);
   const [sy, sx] = g.stride;
   const gradients = padToFours(dy, g.groups);
-  const panels = packPanels(w, {
-    n: g.inChannels / g.groups, columnStride: g.outChannels,
-    inner: g.outChannels / g.groups, innerStride: 1,
-    outer: taps(g), outerStride: (g.inChannels / g.groups) * g.outChannels,
-    slices: g.groups, sliceStride: g.outChannels / g.groups,
-  });
   const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.groups * groupIn]);
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
-  dy.gpu.run("conv2d_backward_input_panel", { dy: gradients, panels, dx }, {
+  dy.gpu.run("conv2d_backward_input_panel", { dy: gradients, w: weightTexels(w, g), dx }, {
     grid: [Math.ceil(groupIn / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx],
     params,
+    tune,
   });
   gradients.release();
   return cutFromFours(dx, g.inChannels / g.groups, g.groups);
@@ -53,31 +42,31 @@ export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Te
 /** Unrecorded gradient of the weights. */
 export function panelBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
   const { groupIn, groupOut, params } = padded(g);
+  const { rows, cols, tune } = panelTile(groupOut);
   const across = Math.ceil(groupOut / cols);
-  const down = Math.ceil((taps(g) * groupIn) / rows);
-  const pixels = g.n * g.oh * g.ow;
-  const splits = splitCount(x.gpu, across * down * g.groups, pixels);
+  const down = Math.ceil((g.kernel[0] * g.kernel[1] * groupIn) / rows);
+  const splits = splitCount(x.gpu, across * down * g.groups, g.n * g.oh * g.ow);
   const maps = padToFours(x, g.groups);
-  const panels = packPanels(dy, {
-    n: g.outChannels / g.groups, columnStride: 1,
-    inner: pixels, innerStride: g.outChannels,
-    slices: g.groups, sliceStride: g.outChannels / g.groups,
-  });
+  const gradients = padToFours(dy, g.groups);
   const shape = [...g.kernel, groupIn, g.groups * groupOut];
   const slabs = Tensor.empty(x.gpu, [splits, ...shape]);
-  x.gpu.run("conv2d_backward_weight_panel", { x: maps, panels, dw: slabs }, {
+  x.gpu.run("conv2d_backward_weight_panel", { x: maps, dy: x.gpu.asTexels(gradients, gradients.size), dw: slabs }, {
     grid: [across, down, g.groups * splits],
     params: { ...params, splits },
+    tune,
   });
-  maps.release();
+  [maps, gradients].forEach((tensor) => tensor.release());
   const dw = cutFromFours(sumSlabs(slabs, shape), g.outChannels / g.groups, g.groups);
-  if (groupIn === g.inChannels / g.groups) return dw;
-  const cut = window(dw, 2, 0, g.inChannels / g.groups);
-  dw.release();
-  return cut;
+  return resizeAxis(dw, 2, g.inChannels / g.groups);
 }
 
-const taps = ({ kernel }: Conv2dGeometry): number => kernel[0] * kernel[1];
+/** The weights, padded like the maps. */
+function weightTexels(w: Tensor, g: Conv2dGeometry) {
+  const whole = resizeAxis(padToFours(w, g.groups), 2, toFour(g.inChannels / g.groups));
+  const texels = w.gpu.asTexels(whole, whole.size);
+  whole.release();
+  return texels;
+}
 
 /** Channels per group, padded, and the params with them. */
 function padded(g: Conv2dGeometry) {

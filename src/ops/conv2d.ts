@@ -7,7 +7,7 @@ import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
 import { panelBackwardInput, panelBackwardWeight, panelForward } from "./conv2d.panel.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
-import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
+import { GEMM_VARIANTS, TILE, gemmVariant, splitCount } from "./variants.ts";
 
 /** What the layer fixes, as overrides of the tiled kernels. */
 function constants(g: Conv2dGeometry) {
@@ -33,12 +33,10 @@ function sizes({ n, h, w, oh, ow }: Conv2dGeometry) {
 
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(x.gpu, "conv2d");
-  if (variant === "panel") return panelForward(x, w, bias, g);
-  const { rows, cols } = gemmTile(variant);
+  if (gemmVariant(x.gpu, "conv2d") === "panel") return panelForward(x, w, bias, g);
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
   x.gpu.run("conv2d", { x, w, bias: bias ?? w, y }, {
-    grid: [Math.ceil(g.outChannels / g.groups / cols), Math.ceil((g.n * g.oh * g.ow) / rows), g.groups],
+    grid: [Math.ceil(g.outChannels / g.groups / TILE.cols), Math.ceil((g.n * g.oh * g.ow) / TILE.rows), g.groups],
     params: sizes(g),
     constants: { ...constants(g), HAS_BIAS: bias !== null },
   });
@@ -47,14 +45,12 @@ export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(dy.gpu, "conv2d");
-  if (variant === "panel") return panelBackwardInput(dy, w, g);
-  const { rows, cols } = gemmTile(variant);
+  if (gemmVariant(dy.gpu, "conv2d") === "panel") return panelBackwardInput(dy, w, g);
   const [sy, sx] = g.stride;
   const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.inChannels]);
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
   dy.gpu.run("conv2d_backward_input", { dy, w, dx }, {
-    grid: [Math.ceil(g.inChannels / g.groups / cols), Math.ceil(phasePixels / rows), g.groups * sy * sx],
+    grid: [Math.ceil(g.inChannels / g.groups / TILE.cols), Math.ceil(phasePixels / TILE.rows), g.groups * sy * sx],
     params: sizes(g),
     constants: constants(g),
   });
@@ -63,12 +59,10 @@ export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): T
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(x.gpu, "conv2d");
-  if (variant === "panel") return panelBackwardWeight(x, dy, g);
-  const { rows, cols } = gemmTile(variant);
+  if (gemmVariant(x.gpu, "conv2d") === "panel") return panelBackwardWeight(x, dy, g);
   const shape = [...g.kernel, g.inChannels / g.groups, g.outChannels];
-  const across = Math.ceil(g.outChannels / g.groups / cols);
-  const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / rows);
+  const across = Math.ceil(g.outChannels / g.groups / TILE.cols);
+  const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / TILE.rows);
   const lines = g.n * g.oh;
   const splits = Math.min(splitCount(x.gpu, across * down * g.groups, lines * g.ow), lines);
   const dw = Tensor.empty(x.gpu, [splits, ...shape]);

@@ -3,9 +3,8 @@ import { showShape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
-import { cutFromFours, packPanels, padToFours, toFour } from "./panels.ts";
-import { GEMM_VARIANTS, gemmTile, gemmVariant, splitCount } from "./variants.ts";
-import { window } from "./window.ts";
+import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
+import { GEMM_VARIANTS, TILE, gemmVariant, panelTile, splitCount } from "./variants.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;
@@ -42,11 +41,9 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
-  const variant = gemmVariant(gpu, "matmul");
-  if (variant === "panel") return panelProduct(a, b, options);
-  const { rows, cols } = gemmTile(variant);
-  const across = Math.ceil(n / cols);
-  const down = Math.ceil(m / rows);
+  if (gemmVariant(gpu, "matmul") === "panel") return panelProduct(a, b, options);
+  const across = Math.ceil(n / TILE.cols);
+  const down = Math.ceil(m / TILE.rows);
   const splits = splitCount(gpu, across * down * batch, k);
   const y = Tensor.empty(gpu, [splits, ...shape]);
   const { transposeA = false, transposeB = false } = options;
@@ -63,29 +60,23 @@ function panelProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { gpu } = a;
   const { transposeA = false, transposeB = false } = options;
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
-  const { rows, cols } = gemmTile("panel");
-  const across = Math.ceil(n / cols);
-  const splits = splitCount(gpu, across * Math.ceil(m / rows) * batch, k);
   const left = padToFours(a);
-  const [lines, depth] = transposeA ? [toFour(m), k] : [m, toFour(k)];
-  const panels = packPanels(b, {
-    n, columnStride: transposeB ? k : 1,
-    inner: k, innerStride: transposeB ? 1 : n,
-    slices: batch, sliceStride: k * n,
-  });
-  const shape = [...a.shape.slice(0, -2), lines, toFour(n)];
+  const right = transposeB ? resizeAxis(padToFours(b), b.shape.length - 2, toFour(n)) : padToFours(b);
+  const lines = transposeA ? toFour(m) : m;
+  const columns = toFour(n);
+  const { rows, cols, tune } = panelTile(columns);
+  const grid = [Math.ceil(columns / cols), Math.ceil(lines / rows)] as const;
+  const splits = splitCount(gpu, grid[0] * grid[1] * batch, k);
+  const shape = [...a.shape.slice(0, -2), lines, columns];
   const slabs = Tensor.empty(gpu, [splits, ...shape]);
-  gpu.run("matmul_panel", { a: left, panels, y: slabs }, {
-    grid: [across, Math.ceil(lines / rows), batch * splits],
-    params: { m: lines, n: toFour(n), k: depth, batch, splits },
-    constants: { TRANSPOSE_A: transposeA },
+  gpu.run("matmul_panel", { a: left, b: gpu.asTexels(right, right.size), y: slabs }, {
+    grid: [...grid, batch * splits],
+    params: { m: lines, n: columns, k, batch, splits },
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
+    tune,
   });
-  left.release();
-  const y = cutFromFours(sumSlabs(slabs, shape), n);
-  if (lines === m) return y;
-  const cut = window(y, a.shape.length - 2, 0, m);
-  y.release();
-  return cut;
+  [left, right].forEach((tensor) => tensor.release());
+  return resizeAxis(cutFromFours(sumSlabs(slabs, shape), n), shape.length - 2, m);
 }
 
 const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({

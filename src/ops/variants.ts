@@ -1,5 +1,6 @@
 /** Which kernel variant serves an op on a device. */
 import type { Gpu } from "../runtime/gpu.ts";
+import type { Tune } from "../runtime/programs.ts";
 
 export type GemmVariant = "tiled" | "panel";
 
@@ -21,9 +22,13 @@ export function gemmVariant(gpu: Gpu, op: string): GemmVariant {
   return forced as GemmVariant;
 }
 
-/** The output tile of one workgroup. */
-export function gemmTile(variant: GemmVariant): { readonly rows: number; readonly cols: number } {
-  return variant === "tiled" ? { rows: 64, cols: 64 } : { rows: 16, cols: 32 };
+/** The output of one workgroup of the tiled kernels. */
+export const TILE = { rows: 64, cols: 64 } as const;
+
+/** That of the panel kernels, for products of `n` columns, and the `@tune` constants that make it so. */
+export function panelTile(n: number): { readonly rows: number; readonly cols: number; readonly tune: Tune } {
+  const LANES = n <= 16 ? 4 : 8;
+  return { rows: 128 / LANES, cols: 4 * LANES, tune: { LANES } };
 }
 
 /** How many workgroups fill a device: below that, a long inner dimension is split. */

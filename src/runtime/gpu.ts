@@ -129,9 +129,9 @@ export class Gpu {
     const storages = program.storage.map((binding) => {
       const bindable = (resources as Record<string, Bindable | Scratch | undefined>)[binding];
       if (!bindable) throw new Error(`${name}: nothing given for binding ${binding}`);
-      const isTexture = kernel.bindings[binding].access === "texture" || kernel.bindings[binding].access === "store";
+      const isTexture = kernel.bindings[binding].access === "texture";
       if (bindable instanceof Scratch !== isTexture) {
-        throw new Error(`${name}: binding ${binding} takes a ${isTexture ? "scratch texture" : "buffer"}`);
+        throw new Error(`${name}: binding ${binding} takes ${isTexture ? "what asTexels() returns" : "a buffer"}`);
       }
       if (bindable instanceof Scratch) return bindable;
       if (kernel.bindings[binding].access === "read_write") bindable.storage.version++;
@@ -158,9 +158,14 @@ export class Gpu {
     return this.#programs.get(name, constants as Record<string, number | boolean>, tune).ready;
   }
 
-  /** A texture for `texels` times four numbers, to be filled by the next dispatch and read by those up to the next fill. */
-  scratch(texels: number): Scratch {
-    return this.#scratch.acquire(texels);
+  /**
+   * Records a copy of the first `count` floats, a multiple of 4, as texels of four: float i goes into texel i / 4, and that
+   * to (texel % 4096, texel / 4096). Valid for dispatches recorded before the next call.
+   */
+  asTexels({ storage }: Bindable, count: number): Scratch {
+    const scratch = this.#scratch.acquire(count / 4);
+    this.#recorder.copyToTexels(storage, scratch, count / 4);
+    return scratch;
   }
 
   /** Memory with undefined content: the kernel that writes it must write all of it. */

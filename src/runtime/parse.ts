@@ -5,8 +5,7 @@
  */
 
 export type Scalar = "f32" | "i32" | "u32" | "bool" | "f16";
-/** `texture` is read by `textureLoad`, `store` written by `textureStore`. */
-export type BindingAccess = "read" | "read_write" | "uniform" | "texture" | "store";
+export type BindingAccess = "read" | "read_write" | "uniform" | "texture";
 
 export interface BindingInfo {
   readonly binding: number;
@@ -47,8 +46,7 @@ export interface KernelInterface {
 }
 
 const SCALARS = ["f32", "i32", "u32", "bool", "f16"];
-const TEXTURES = "texture_2d<f32> or texture_storage_2d<rgba32float, write>";
-const TEXTURE = /^texture_(2d)<\s*f32\s*>$|^texture_storage_2d<\s*rgba32float\s*,\s*write\s*>$/;
+const TEXTURE = "texture_2d<f32>";
 const TUNE_LINE = /^const\s+(\w+)\s*:\s*u32\s*=\s*(\d+)u\s*;\s*\/\/\s*@tune\s+([\d ]+?)\s*$/gm;
 
 /** Parses one kernel. `name` is only used in error messages. */
@@ -76,8 +74,8 @@ export function parseKernel(source: string, name: string): KernelInterface {
   for (const [, group, binding, space, access, id, type] of text.matchAll(declaration)) {
     if (group !== "0") fail(`binding ${id} is in group ${group}; kernels use group 0 only`);
     if (space === undefined) {
-      const [, kind] = TEXTURE.exec(type.trim()) ?? fail(`binding ${id} is a ${type.trim()}; expected ${TEXTURES}`);
-      bindings[id] = { binding: Number(binding), access: kind === "2d" ? "texture" : "store", type: "vec4f" };
+      if (type.trim() !== TEXTURE) fail(`binding ${id} is a ${type.trim()}; expected ${TEXTURE}`);
+      bindings[id] = { binding: Number(binding), access: "texture", type: "vec4f" };
       continue;
     }
     const element = /^array<\s*(.+?)\s*>$/.exec(type.trim())?.[1] ?? type.trim();

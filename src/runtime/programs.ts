@@ -121,7 +121,6 @@ const RESOURCES: Readonly<Record<BindingAccess, Omit<GPUBindGroupLayoutEntry, "b
   read: { buffer: { type: "read-only-storage" } },
   read_write: { buffer: { type: "storage" } },
   texture: { texture: { sampleType: "unfilterable-float" } },
-  store: { storageTexture: { format: "rgba32float" } },
 };
 
 function compileError(

@@ -22,6 +22,13 @@ interface Copy {
   readonly to: Region;
 }
 
+interface Fill {
+  readonly kind: "fill";
+  readonly from: Region;
+  readonly to: Scratch;
+  readonly texels: number;
+}
+
 interface Clear {
   readonly kind: "clear";
   readonly region: Region;
@@ -33,7 +40,7 @@ interface Region {
   readonly bytes: number;
 }
 
-export type Command = Dispatch | Copy | Clear;
+export type Command = Dispatch | Copy | Fill | Clear;
 
 /** Where the encoder puts timestamps when somebody measures; see profile.ts. */
 export interface PassTimer {
@@ -98,6 +105,10 @@ export class Recorder {
     });
   }
 
+  copyToTexels(from: Storage, to: Scratch, texels: number): void {
+    this.#commands.push({ kind: "fill", from: region(from), to, texels });
+  }
+
   clear(storage: Storage): void {
     this.#commands.push({ kind: "clear", region: region(storage) });
   }
@@ -128,6 +139,8 @@ export class Recorder {
       } else if (command.kind === "copy") {
         const { from, to } = command;
         encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, align(from.bytes, 4));
+      } else if (command.kind === "fill") {
+        command.to.fill(encoder, command.from, command.texels);
       } else {
         encoder.clearBuffer(command.region.buffer, command.region.offset, align(command.region.bytes, 4));
       }

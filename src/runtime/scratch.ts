@@ -1,20 +1,20 @@
 /**
- * A texture that one dispatch fills and the next one reads, such as an operand in another order. Texels have what buffers
- * lack on adapters that run on the CPU: a load of four numbers at the price of one. Dispatches run in the order of their
- * recording, so one texture, as large as the largest need, serves them all.
+ * A copy of a buffer in a texture, for one dispatch. Texels have what buffers lack on adapters that run on the CPU: a load
+ * of four numbers at the price of one. Commands run in the order of their recording, so one texture, as large as the
+ * largest need, serves them all.
  */
 
 /** Texels per line. A kernel finds texel t at (t % 4096, t / 4096). */
-export const SCRATCH_WIDTH = 4096;
+const WIDTH = 4096;
 const TEXEL_BYTES = 16;
-const USAGE = 0x04 | 0x08; // TEXTURE_BINDING | STORAGE_BINDING
+const USAGE = 0x04 | 0x02; // TEXTURE_BINDING | COPY_DST
 
 export class Scratch {
   readonly view: GPUTextureView;
   readonly #texture: GPUTexture;
 
   constructor(device: GPUDevice, lines: number) {
-    const size = [SCRATCH_WIDTH, lines];
+    const size = [WIDTH, lines];
     this.#texture = device.createTexture({ label: "scratch", size, format: "rgba32float", usage: USAGE });
     this.view = this.#texture.createView();
   }
@@ -24,7 +24,18 @@ export class Scratch {
   }
 
   get bytes(): number {
-    return SCRATCH_WIDTH * this.lines * TEXEL_BYTES;
+    return WIDTH * this.lines * TEXEL_BYTES;
+  }
+
+  /** Encodes copying the texels that begin at `offset`, full lines first. */
+  fill(encoder: GPUCommandEncoder, { buffer, offset }: { buffer: GPUBuffer; offset: number }, texels: number): void {
+    const lines = Math.floor(texels / WIDTH);
+    const rest = texels - lines * WIDTH;
+    const bytesPerRow = WIDTH * TEXEL_BYTES;
+    const texture = this.#texture;
+    if (lines > 0) encoder.copyBufferToTexture({ buffer, offset, bytesPerRow }, { texture }, [WIDTH, lines]);
+    if (rest === 0) return;
+    encoder.copyBufferToTexture({ buffer, offset: offset + lines * bytesPerRow }, { texture, origin: [0, lines] }, [rest]);
   }
 
   destroy(): void {
@@ -47,13 +58,13 @@ export class ScratchOwner {
     return this.#current?.bytes ?? 0;
   }
 
-  /** Room for `texels`; valid until the next dispatch that fills it. */
+  /** Room for `texels`. */
   acquire(texels: number): Scratch {
-    const lines = Math.ceil(texels / SCRATCH_WIDTH);
+    const lines = Math.ceil(texels / WIDTH);
     const most = this.#device.limits.maxTextureDimension2D;
     if (lines > most) {
       throw new Error(
-        `An operand of ${texels} texels exceeds this device's textures of ${SCRATCH_WIDTH} x ${most}. ` +
+        `An operand of ${texels} texels exceeds this device's textures of ${WIDTH} x ${most}. ` +
           "Use a smaller batch, crop or resolution, or the variant tiled.",
       );
     }
