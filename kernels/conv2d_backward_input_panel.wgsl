@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let phase_x = phase % params.stride_x;
   let rows = (params.h + params.stride_y - 1u) / params.stride_y;
   let cols = (params.w + params.stride_x - 1u) / params.stride_x;
-  let first = lane & ~(LANES - 1u);
+  let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
 
   // The pixels that this lane loads: row and column within the phase, where they lie in dx, or NOWHERE, and where the phase's

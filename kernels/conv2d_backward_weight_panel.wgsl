@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let begin = min(part * part_steps, steps);
   let end = min(begin + part_steps, steps);
   let rows = params.kh * params.kw * group_in;
-  let first = lane & ~(LANES - 1u);
+  let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
 
   // The fours of weights that this lane loads: their tap, relative to the pixel's own position, and where it lies in memory.

@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let in_channels = params.in_channels / 4u;
   let out_channels = params.out_channels / 4u;
   let pixels = params.n * params.oh * params.ow;
-  let first = lane & ~(LANES - 1u);
+  let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
 
   // Where tap (0, 0) of the pixels that this lane loads lies: in the image, and in memory. Pixels beyond the edge repeat the

@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let begin = min(part * part_steps, steps);
   let end = min(begin + part_steps, steps);
   let columns = params.n / 4u;
-  let first = lane & ~(LANES - 1u);
+  let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
   let column = group.x * LANES + lane - first;
   let last = params.k - 1u;
