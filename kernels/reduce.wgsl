@@ -29,9 +29,10 @@ const BLOCK = 64u;
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.count) { return; }
-  let i = index % params.inner;
-  let s = index / params.inner % params.slices;
-  let o = index / params.inner / params.slices;
+  let slice = index / params.inner;
+  let i = index - slice * params.inner;
+  let o = slice / params.slices;
+  let s = slice - o * params.slices;
   let start = o * params.length * params.inner + i;
   let end = min(params.length, (s + 1u) * params.chunk);
   var total = 0.0;
