@@ -34,6 +34,7 @@ export { mean, sum } from "./ops/reduce.ts";
 export { flip, pad, permute, reshape } from "./ops/shape_ops.ts";
 export { slice } from "./ops/slice.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { upsampledCrossEntropy } from "./ops/upsampled_cross_entropy.ts";
 export * from "./nn/layers.ts";
 export { Layer, Module } from "./nn/module.ts";
 export { RandomState } from "./nn/random_state.ts";

@@ -1,11 +1,10 @@
 /** Losses of segmentation networks (spec section 4). */
 import { crossEntropy } from "../ops/cross_entropy.ts";
 import { add, div, mul, scale } from "../ops/elementwise.ts";
-import { interpolateBilinear } from "../ops/interpolate.ts";
 import { sum } from "../ops/reduce.ts";
+import { upsampledCrossEntropy } from "../ops/upsampled_cross_entropy.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { Pair } from "../tensor/shape.ts";
 
 export interface SegmentationLossOptions {
   readonly ignoreIndex: number;
@@ -20,9 +19,7 @@ export interface SegmentationLossOptions {
  */
 export function segmentationLoss(logits: Tensor, label: Tensor, options: SegmentationLossOptions): Tensor {
   const { ignoreIndex, alignCorners, weight = 1 } = options;
-  const size = label.shape.slice(1) as unknown as Pair;
-  const full = interpolateBilinear(logits, { size, alignCorners });
-  return scale(crossEntropy(full, label, { ignoreIndex }), weight);
+  return scale(upsampledCrossEntropy(logits, label, { ignoreIndex, alignCorners }), weight);
 }
 
 /**
