@@ -5,7 +5,7 @@ import type { Pair } from "../src/tensor/shape.ts";
 import { convolutions } from "./network.ts";
 import type { ConvLayer, FeatureMap } from "./network.ts";
 import { convolutionPasses, matmulPasses } from "./products.ts";
-import { interpolatePasses, sgdStepPass, streamPasses } from "./streams.ts";
+import { interpolatePasses, lossPasses, sgdStepPass, streamPasses } from "./streams.ts";
 import type { Workload } from "./workload.ts";
 
 export const SETS = ["small", "full"] as const;
@@ -52,7 +52,7 @@ function network(
   images: { n: number; size: Pair },
   sample?: readonly string[],
 ): Workload[] {
-  const { n, size } = images;
+  const { size } = images;
   const all = convolutions(config, { ...images, numClasses: CITYSCAPES_CLASSES });
   const listed = distinct(all).filter((layer) => !sample || sample.includes(layer.name));
   const outputOf = (layer: string): FeatureMap => {
@@ -61,7 +61,6 @@ function network(
   };
   const feats = outputOf("decoder_stage1.0");
   const logits = { ...feats, channels: CITYSCAPES_CLASSES };
-  const labels = { ...logits, h: size[0], w: size[1] };
   const largest = Math.max(...all.map(({ shape: s }) => s.kernel[0] * s.kernel[1] * s.inChannels * s.outChannels));
   const activations = outputOf("backbone_net.layer1.1.conv1");
   return [
@@ -71,7 +70,7 @@ function network(
     ...streamPasses(`${name} layer1`, "batch_norm", activations),
     ...streamPasses(`${name} class probabilities`, "softmax", logits),
     ...interpolatePasses(`${name} logits`, logits, size),
-    ...streamPasses(`${name} labels`, "cross_entropy", { ...labels, n }),
+    ...lossPasses(`${name} labels`, logits, size),
     sgdStepPass(`${name} largest weight`, largest),
   ];
 }

@@ -1,6 +1,6 @@
 /** Workloads that do little with each number: what they cost is memory traffic. */
 import { registry } from "../src/ops/define.ts";
-import type { Op, SampleInput } from "../src/ops/define.ts";
+import type { Op } from "../src/ops/define.ts";
 import { map } from "../src/ops/ndarray.ts";
 import { sgdStep } from "../src/ops/sgd.ts";
 import type { SgdOptions } from "../src/ops/sgd.ts";
@@ -9,9 +9,9 @@ import type { Pair, Shape } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import "../src/ops/activation.ts";
 import "../src/ops/batch_norm.ts";
-import "../src/ops/cross_entropy.ts";
 import "../src/ops/interpolate.ts";
 import "../src/ops/softmax.ts";
+import "../src/ops/upsampled_cross_entropy.ts";
 import type { FeatureMap } from "./network.ts";
 import { bytesOf } from "./workload.ts";
 import type { Problem, Workload } from "./workload.ts";
@@ -60,22 +60,6 @@ const STREAMS = {
     backward: { flops: 4, tensors: 3 },
     problem: (shape) => ({ inputs: [{ shape }], options: { dim: shape.length - 1 } }),
   }),
-  /** Against labels; one in twenty is void. */
-  cross_entropy: (): Stream => ({
-    op: registry.get("cross_entropy")!,
-    needsGrad: [true, false, false],
-    forward: { flops: 4, tensors: 1 },
-    backward: { flops: 4, tensors: 2 },
-    problem: (shape) => {
-      const labels: SampleInput = {
-        shape: shape.slice(0, -1),
-        dtype: "i32",
-        values: (_, random) => (random() < 0.05 ? 255 : Math.floor(random() * shape.at(-1)!)),
-      };
-      const options = { ignoreIndex: 255, reduction: "mean", emptyMean: "zero", labelSmoothing: 0 };
-      return { inputs: [{ shape }, labels, null], options };
-    },
-  }),
 } as const;
 
 /** Forward and backward of an op over a feature map. */
@@ -123,6 +107,36 @@ export function interpolatePasses(name: string, from: FeatureMap, size: Pair): W
   return [
     { ...common, pass: "forward" },
     { ...common, pass: "backwardInput" },
+  ];
+}
+
+/** The loss of logits against labels of another size, one in twenty of which is void. */
+export function lossPasses(name: string, from: FeatureMap, size: Pair): Workload[] {
+  const { n, h, w, channels } = from;
+  const against = (logits: Shape, to: Pair): Problem => {
+    const values = (_: number, random: () => number): number =>
+      random() < 0.05 ? 255 : Math.floor(random() * logits[3]);
+    return {
+      inputs: [{ shape: logits }, { shape: [logits[0], ...to], dtype: "i32", values }],
+      options: { ignoreIndex: 255, alignCorners: false },
+    };
+  };
+  const logits = [n, h, w, channels];
+  const labels = [n, ...size];
+  const scores = sizeOf(labels) * channels;
+  const common = {
+    name,
+    op: registry.get("upsampled_cross_entropy")!,
+    needsGrad: [true, false],
+    shape: { ...from, size },
+    label: `${logits.join("x")} -> ${size.join("x")}`,
+    problem: against(logits, size),
+    small: against([1, 3, 4, 5], [24, 32]),
+  };
+  // Of every resized score: its interpolation, and its share in the loss; of every gradient the same again.
+  return [
+    { ...common, pass: "forward", flops: (6 + 4) * scores, bytes: bytesOf(logits, labels) },
+    { ...common, pass: "backwardInput", flops: (6 + 4 + 6) * scores, bytes: bytesOf(logits, labels, logits) },
   ];
 }
 

@@ -5,11 +5,10 @@ import { evaluationItems } from "../data/evaluation.ts";
 import type { EvaluationItem } from "../data/evaluation.ts";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import type { Mcibi } from "../models/mcibi.ts";
-import { argmax } from "../ops/argmax.ts";
 import { addConfusion } from "../ops/confusion.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { predict } from "./inference.ts";
+import { predictClasses } from "./inference.ts";
 import type { InferenceOptions } from "./inference.ts";
 import { addCounts, emptyConfusion } from "./metrics.ts";
 import type { Confusion } from "./metrics.ts";
@@ -107,7 +106,7 @@ function count(
   const size = [original.height, original.width] as const;
   const input = Tensor.from(gpu, image, [1, height, width, 3]);
   const label = Tensor.from(gpu, Int32Array.from(original.label), [1, ...size]);
-  const prediction = argmax(predict(model, input, size, options));
+  const prediction = predictClasses(model, input, size, options);
   addConfusion(counts, prediction, label, { ignoreIndex });
   return gpu.snapshot(prediction, isShown ? prediction.size * 4 : 4);
 }

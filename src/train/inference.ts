@@ -4,7 +4,8 @@
  */
 import { noGrad } from "../autograd/tape.ts";
 import type { EvalConfig } from "../config/config.ts";
-import type { Mcibi } from "../models/mcibi.ts";
+import type { McibiOutput } from "../models/mcibi.ts";
+import { argmax } from "../ops/argmax.ts";
 import { add, div, scale } from "../ops/elementwise.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";
 import { flip, pad } from "../ops/shape_ops.ts";
@@ -16,6 +17,12 @@ import type { Pair } from "../tensor/shape.ts";
 export type WindowOptions = Pick<EvalConfig, "mode" | "crop" | "stride" | "average">;
 export type InferenceOptions = WindowOptions & Pick<EvalConfig, "scales" | "flip">;
 
+/** What is asked of a network. */
+export interface Predictor {
+  readonly alignCorners: boolean;
+  forward(image: Tensor): Pick<McibiOutput, "stage2">;
+}
+
 /** One way to look at an image. */
 export interface View {
   readonly scale: number;
@@ -24,6 +31,9 @@ export interface View {
 
 /** The axes of rows and columns in [n, h, w, c]. */
 const [ROWS, COLUMNS] = [1, 2];
+
+/** Scores at the resolution of the prediction that may exist at a time; one row, at least. */
+const STRIP_BYTES = 16 * 2 ** 20;
 
 /** Scale 0, scale 0 mirrored, scale 1, ... */
 export function viewsOf({ scales, flip: withFlip }: Pick<EvalConfig, "scales" | "flip">): View[] {
@@ -35,7 +45,7 @@ export function viewsOf({ scales, flip: withFlip }: Pick<EvalConfig, "scales" | 
  * Logits (or probabilities, with `average: "probs"`) of one view of image [n, h, w, 3], mirrored back: in `whole` mode
  * at the network's resolution, in `slide` mode at that of the scaled image.
  */
-export function inferView(model: Mcibi, image: Tensor, view: View, options: WindowOptions): Tensor {
+export function inferView(model: Predictor, image: Tensor, view: View, options: WindowOptions): Tensor {
   const infer = options.mode === "whole" ? inferWhole : inferSlide;
   return scoped(image, () => {
     const factor: Pair = [view.scale, view.scale];
@@ -48,19 +58,47 @@ export function inferView(model: Mcibi, image: Tensor, view: View, options: Wind
 }
 
 /** The mean of all views of image [n, h, w, 3], resized to `size`: [n, ...size, K]. Its argmax is the prediction. */
-export function predict(model: Mcibi, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
+export function predict(model: Predictor, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
   const views = viewsOf(options);
   const sum = sumOf(image, views, (view) => resizeTo(model, inferView(model, image, view, options), size));
   return views.length === 1 ? sum : noGrad(() => scale(sum, 1 / views.length));
 }
 
-function inferWhole(model: Mcibi, image: Tensor, { average }: WindowOptions): Tensor {
+/**
+ * The prediction, classes i32 [n, ...size]. In `whole` mode, where the views are small before they are resized, the
+ * scores at `size` exist for a strip of rows at a time only.
+ */
+export function predictClasses(model: Predictor, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
+  if (options.mode === "slide") return argmax(predict(model, image, size, options));
+  return scoped(image, () => {
+    const { alignCorners } = model;
+    const views = viewsOf(options).map((view) => inferView(model, image, view, options));
+    const [n, , , classes] = views[0].shape;
+    const [height, width] = size;
+    const prediction = Tensor.empty(image.gpu, [n, height, width], "i32");
+    const most = Math.max(1, Math.floor(STRIP_BYTES / (4 * n * width * classes)));
+    for (let start = 0; start < height; start += most) {
+      const end = Math.min(start + most, height);
+      using _ = image.gpu.arena();
+      const strip = argmax(
+        sumOf(image, views, (view) => interpolateBilinear(view, { size, rows: [start, end], alignCorners })),
+      );
+      const bytes = 4 * (end - start) * width;
+      for (let i = 0; i < n; i++) {
+        image.gpu.copy(strip, prediction, bytes, i * bytes, 4 * (i * height + start) * width);
+      }
+    }
+    return prediction;
+  });
+}
+
+function inferWhole(model: Predictor, image: Tensor, { average }: WindowOptions): Tensor {
   const { stage2 } = model.forward(image);
   return average === "probs" ? softmax(stage2) : stage2;
 }
 
 /** The mean over windows at the image's resolution. */
-function inferSlide(model: Mcibi, image: Tensor, { crop, stride, average }: WindowOptions): Tensor {
+function inferSlide(model: Predictor, image: Tensor, { crop, stride, average }: WindowOptions): Tensor {
   const [, height, width] = image.shape;
   const rows = slidingWindows(height, crop[0], stride[0]);
   const columns = slidingWindows(width, crop[1], stride[1]);
@@ -96,7 +134,7 @@ function coverage(spans: readonly Span[], size: number): number[] {
   return Array.from({ length: size }, (_, at) => spans.filter(([start, end]) => at >= start && at < end).length);
 }
 
-function resizeTo(model: Mcibi, x: Tensor, size: Pair): Tensor {
+function resizeTo(model: Predictor, x: Tensor, size: Pair): Tensor {
   const isThere = x.shape[ROWS] === size[0] && x.shape[COLUMNS] === size[1];
   return isThere ? x : interpolateBilinear(x, { size, alignCorners: model.alignCorners });
 }

@@ -7,13 +7,12 @@ import { trainingLoss } from "../models/training_loss.ts";
 import { RandomState } from "../nn/random_state.ts";
 import { readTensors } from "../nn/readback.ts";
 import { onGradient } from "../nn/watch.ts";
-import { argmax } from "../ops/argmax.ts";
 import { backward } from "../ops/define.ts";
 import { polyLearningRate } from "../optim/schedule.ts";
 import { Sgd } from "../optim/sgd.ts";
 import type { Pair } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { inferView, predict, viewsOf } from "../train/inference.ts";
+import { inferView, predict, predictClasses, viewsOf } from "../train/inference.ts";
 import type { InferenceOptions } from "../train/inference.ts";
 import type { FixtureCase, FixtureFile } from "./fixture.ts";
 import { channelsLast, plain } from "./layout.ts";
@@ -216,29 +215,21 @@ export const inference: Runner = (session, item) =>
     const params = paramsOf<InferenceParams>(item, INFERENCE_PARAMS);
     model.eval();
     const image = upload(session.gpu, inputOf(session, item.file, "inference", "image"), channelsLast);
-    const means = new Map<string, Tensor>();
     const results: Results = new Map();
     for (const name of item.expected.keys()) {
-      const value = infer(model, image, name, params, means);
+      const value = infer(model, image, name, params);
       results.set(name, await download(value, value.dtype === "i32" ? plain : channelsLast));
     }
     return results;
   });
 
 /** [tta_](whole | slide)[_probs].(logits | probs | part_K | mean_at_original_size | pred) */
-const RESULT = /^((tta_)?(whole|slide)(_probs)?)\.(?:logits|probs|part_(\d+)|(mean_at_original_size)|(pred))$/;
+const RESULT = /^(tta_)?(whole|slide)(_probs)?\.(?:logits|probs|part_(\d+)|(mean_at_original_size)|(pred))$/;
 
-/** @param means what `predict` has computed so far, which both the mean and its argmax need */
-function infer(
-  model: Mcibi,
-  image: Tensor,
-  name: string,
-  params: InferenceParams,
-  means: Map<string, Tensor>,
-): Tensor {
+function infer(model: Mcibi, image: Tensor, name: string, params: InferenceParams): Tensor {
   const match = RESULT.exec(name);
   if (!match) throw new Skip(`the result ${name} of inference`);
-  const [, way, isAugmented, mode, probs, part = "0", mean, pred] = match;
+  const [, isAugmented, mode, probs, part = "0", mean, pred] = match;
   const options: InferenceOptions = {
     mode: mode as "whole" | "slide",
     average: probs ? "probs" : "logits",
@@ -248,7 +239,5 @@ function infer(
     flip: Boolean(isAugmented) && params.flip,
   };
   if (!mean && !pred) return inferView(model, image, viewsOf(options)[Number(part)], options);
-  const average = means.get(way) ?? predict(model, image, params.original_size_hw, options);
-  means.set(way, average);
-  return pred ? argmax(average) : average;
+  return (pred ? predictClasses : predict)(model, image, params.original_size_hw, options);
 }

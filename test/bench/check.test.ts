@@ -3,7 +3,7 @@ import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { Checker } from "../../bench/check.ts";
 import { convolutionPasses, matmulPasses } from "../../bench/products.ts";
-import { interpolatePasses, sgdStepPass, streamPasses } from "../../bench/streams.ts";
+import { interpolatePasses, lossPasses, sgdStepPass, streamPasses } from "../../bench/streams.ts";
 import type { Workload } from "../../bench/workload.ts";
 import { gemmVariant } from "../../src/ops/variants.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
@@ -25,9 +25,10 @@ const conv = convolutionPasses("conv", {
 const matmul = matmulPasses("product", { batch: 3, m: 70, n: 33, k: 40, transposeA: false, transposeB: true });
 const map = { n: 2, h: 3, w: 4, channels: 12 };
 const streams = [
-  ...(["relu", "batch_norm", "softmax", "cross_entropy"] as const).flatMap((kind) => streamPasses("map", kind, map)),
+  ...(["relu", "batch_norm", "softmax"] as const).flatMap((kind) => streamPasses("map", kind, map)),
   ...streamPasses("odd map", "batch_norm", { ...map, channels: 5 }),
   ...interpolatePasses("map", map, pair(20)),
+  ...lossPasses("map", map, pair(20)),
   sgdStepPass("weight", 100),
 ];
 
