@@ -47,11 +47,7 @@ export class Checker {
   async #againstBase(workload: Workload, problem: Problem): Promise<string | null> {
     const got = await results(this.#chosen, workload, problem);
     const want = await results(this.#base, workload, problem);
-    const bound = ROUNDINGS * ROUNDING * Math.sqrt(problem.depth!);
-    return firstProblem(want, (values, i) => {
-      const size = rootMeanSquare(values);
-      return differs(got[i]!, values, "the base kernel", (v) => bound * Math.max(Math.abs(v), size));
-    });
+    return firstProblem(want, (values, i) => sumsDiffer(got[i]!, values, "the base kernel", problem.depth!));
   }
 
   async #againstReference(workload: Workload): Promise<string | null> {
@@ -93,6 +89,13 @@ async function results(gpu: Gpu, workload: Workload, problem: Problem) {
 }
 
 type Numbers = Float64Array | Float32Array | Int32Array | Uint32Array;
+
+/** The first of many sums of so many terms each that is further from another one's than its rounding explains. */
+export function sumsDiffer(got: Numbers, want: Numbers, source: string, terms: number): string | null {
+  const bound = ROUNDINGS * ROUNDING * Math.sqrt(terms);
+  const size = rootMeanSquare(want);
+  return differs(got, want, source, (value) => bound * Math.max(Math.abs(value), size));
+}
 
 function firstProblem<T>(
   values: readonly (T | null)[],

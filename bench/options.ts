@@ -49,9 +49,9 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   const options = parseOptions(COMMAND, args);
   if (!options) return null;
   const { set = "small", filter, adapter, json } = options;
-  if (!isSet(set)) throw new UserError(`--set ${set}: there is no such set, expected ${SETS.join(" or ")}`);
-  const all = workloads(set);
-  const selected = all.filter(parseFilter(filter));
+  const all = workloads(parseSet(set));
+  const matches = parseFilter(filter);
+  const selected = all.filter((workload) => matches(title(workload)));
   if (selected.length === 0) {
     throw new UserError(
       `--filter ${filter}: none of the ${all.length} rows of the ${set} set, such as "${title(all[0])}"`,
@@ -60,18 +60,28 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   return { workloads: selected, variants: parseVariants(options.variant), adapter, json };
 }
 
-const isSet = (name: string): name is SetName => SETS.some((set) => set === name);
+/** @throws UserError for the value of --set that is none */
+export function parseSet(name: string): SetName {
+  const set = SETS.find((known) => known === name);
+  if (!set) throw new UserError(`--set ${name}: there is no such set, expected ${SETS.join(" or ")}`);
+  return set;
+}
 
 /** What the filter sees, and what names a row in messages. */
 export function title({ name, op, pass }: Workload): string {
   return `${name} ${op.name} ${pass}`;
 }
 
-function parseFilter(source: string | undefined): (workload: Workload) => boolean {
+/**
+ * Which titles the value of --filter selects.
+ *
+ * @throws UserError where it is no regular expression
+ */
+export function parseFilter(source: string | undefined): (title: string) => boolean {
   if (source === undefined) return () => true;
   try {
     const expression = new RegExp(source);
-    return (workload) => expression.test(title(workload));
+    return (title) => expression.test(title);
   } catch (cause) {
     throw new UserError(`--filter ${source}: ${(cause as Error).message}`);
   }
