@@ -41,14 +41,14 @@ const STREAMS = {
   /** Statistics of the batch, normalised and scaled. */
   batch_norm: (): Stream => ({
     op: registry.get("batch_norm")!,
-    needsGrad: [true, true, true, false, false],
+    needsGrad: [true, true, true, false, false, false],
     forward: { flops: 7, tensors: 2 },
     backward: { flops: 10, tensors: 3 },
     problem: (shape) => {
       const vector = { shape: shape.slice(-1) };
       const variance = { ...vector, values: (_: number, random: () => number) => 0.5 + random() };
       return {
-        inputs: [{ shape }, vector, vector, vector, variance],
+        inputs: [{ shape }, vector, vector, vector, variance, null],
         options: { training: true, momentum: 0.1, eps: 1e-5 },
       };
     },

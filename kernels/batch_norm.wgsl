@@ -1,23 +1,37 @@
-// batch_norm: normalisation of each channel over all rows (torch.nn.functional.batch_norm; statistics: moments.wgsl).
+// batch_norm: normalisation of each channel over all rows (torch.nn.functional.batch_norm; statistics: moments.wgsl),
+// and in the same passes what residual networks do next: add a shortcut, then ReLU or LeakyReLU.
 //
-// forward        y = (x - mean) * invstd * weight + bias,  invstd = 1 / sqrt(variance + eps)
-// gradient_sums  per block of rows: (sum dy, sum dy * xhat),  xhat = (x - mean) * invstd. Their totals over the blocks
-//                (sum_pairs.wgsl) are the gradients of bias and weight
-// backward       TRAINING: dx = weight * invstd * (dy - mean(dy) - xhat * mean(dy * xhat)), because mean and variance
-//                depend on x; otherwise dx = weight * invstd * dy
+// forward          y = act(u + residual), u = (x - mean) * invstd * weight + bias, invstd = 1 / sqrt(variance + eps);
+//                  act(v) = v where v > 0, else SLOPE * v
+// gradient_sums    per block of rows: (sum g, sum g * xhat), g = dy * act'(u), xhat = (x - mean) * invstd. u is
+//                  computed anew, which costs less than reading y
+// gradient_sums_residual  the same after an activation of u + residual: g = dy * act'(result), where result is y, whose
+//                  sign is that of the argument. Writes g, which is the gradient of the residual too
+// gradient_totals  over the blocks, in order: dbias = sum g, dweight = sum g * xhat; averages are both, over rows
+// backward         TRAINING: dx = weight * invstd * (g - mean(g) - xhat * mean(g * xhat)), because mean and variance
+//                  depend on x; otherwise dx = weight * invstd * g. g is that of gradient_sums. After
+//                  gradient_sums_residual its g goes in as dy, with ACTIVATION false
 //
-// layout    x, y, dy, dx: [rows, channels]. mean, variance, weight, bias, sum_dy, sum_dy_xhat: [channels]
-// bindings  forward: x, mean, variance, weight, bias read, y write. gradient_sums: x, dy, mean, variance read, pairs
-//           write ([blocks, channels]). backward: x, dy, mean, variance, weight, sum_dy, sum_dy_xhat read, dx write
-// WEIGHT    false: weight is 1 and its binding any buffer.  BIAS  likewise, with 0
-// TRAINING  false: mean and variance are constants; sum_dy and sum_dy_xhat may be any buffer
+// layout    x, residual, y, result, dy, g, dx: [rows, channels]. mean, variance, weight, bias, dweight, dbias:
+//           [channels]. averages: [2, channels]
+// bindings  forward: x, mean, variance, weight, bias, residual read, y write. gradient_sums: x, dy, mean, variance,
+//           weight, bias read, pairs_out write ([blocks, channels]). gradient_sums_residual: x, dy, result, mean,
+//           variance read, g and pairs_out write. gradient_totals: pairs read, averages_out, dweight, dbias write.
+//           backward: x, dy, mean, variance, weight, bias, averages read, dx write
+// WEIGHT    false: weight is 1 and its binding any buffer.  BIAS, RESIDUAL  likewise, with 0
+// ACTIVATION  false: act(v) = v.  SLOPE  0 for ReLU
+// TRAINING  false: mean and variance are constants; averages may be any buffer
 // params    rows, channels; block: rows per invocation; eps. The number of channels is no override: an invocation
 //           divides by it once, and so one pipeline serves every layer
-// dispatch  one invocation per channel and block of rows, neighbours being channels:
-//           ceil(ceil(rows / block) * channels / 64) workgroups, folded over y beyond 65535
+// dispatch  gradient_totals: one invocation per channel, ceil(channels / 64) workgroups. The others: one per channel
+//           and block of rows, neighbours being channels: ceil(ceil(rows / block) * channels / 64). Folded over y
+//           beyond 65535
 
 override WEIGHT: bool = true;
 override BIAS: bool = true;
+override RESIDUAL: bool = false;
+override ACTIVATION: bool = false;
+override SLOPE: f32 = 0.0;
 override TRAINING: bool = true;
 
 struct Params {
@@ -33,12 +47,18 @@ struct Params {
 @group(0) @binding(3) var<storage, read> variance: array<f32>;
 @group(0) @binding(4) var<storage, read> weight: array<f32>;
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
-@group(0) @binding(6) var<storage, read> sum_dy: array<f32>;
-@group(0) @binding(7) var<storage, read> sum_dy_xhat: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
-@group(0) @binding(9) var<storage, read_write> pairs: array<vec2f>;
-@group(0) @binding(10) var<storage, read_write> dx: array<f32>;
-@group(0) @binding(11) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read> residual: array<f32>;
+@group(0) @binding(7) var<storage, read> result: array<f32>;
+@group(0) @binding(8) var<storage, read> pairs: array<vec2f>;
+@group(0) @binding(9) var<storage, read> averages: array<f32>;
+@group(0) @binding(10) var<storage, read_write> y: array<f32>;
+@group(0) @binding(11) var<storage, read_write> g: array<f32>;
+@group(0) @binding(12) var<storage, read_write> pairs_out: array<vec2f>;
+@group(0) @binding(13) var<storage, read_write> averages_out: array<f32>;
+@group(0) @binding(14) var<storage, read_write> dweight: array<f32>;
+@group(0) @binding(15) var<storage, read_write> dbias: array<f32>;
+@group(0) @binding(16) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(17) var<uniform> params: Params;
 
 /// What one invocation takes: elements `begin`, `begin + channels`, ... up to `end`, all of one channel. An invocation
 /// beyond the last block gets begin >= end.
@@ -60,17 +80,38 @@ fn inverse_deviation(channel: u32) -> f32 {
   return 1.0 / sqrt(variance[channel] + params.eps);
 }
 
+fn scale_of(channel: u32, invstd: f32) -> f32 {
+  if (WEIGHT) { return invstd * weight[channel]; }
+  return invstd;
+}
+
+fn offset_of(channel: u32) -> f32 {
+  if (BIAS) { return bias[channel]; }
+  return 0.0;
+}
+
+fn activate(value: f32) -> f32 {
+  if (!ACTIVATION) { return value; }
+  let negative = select(SLOPE * value, 0.0, SLOPE == 0.0); // not value * 0: infinity must become 0
+  return select(value, negative, value <= 0.0); // NaN is not <= 0 and stays
+}
+
+/// The derivative of `activate` by its argument, which had the sign of `value`.
+fn activation_gradient(value: f32) -> f32 {
+  return select(1.0, SLOPE, ACTIVATION && value <= 0.0);
+}
+
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let own = span(id.x + id.y * grid.x * 64u);
   if (own.begin >= own.end) { return; }
   let center = mean[own.channel];
-  var scale = inverse_deviation(own.channel);
-  if (WEIGHT) { scale *= weight[own.channel]; }
-  var offset = 0.0;
-  if (BIAS) { offset = bias[own.channel]; }
+  let scale = scale_of(own.channel, inverse_deviation(own.channel));
+  let offset = offset_of(own.channel);
   for (var at = own.begin; at < own.end; at += params.channels) {
-    y[at] = (x[at] - center) * scale + offset;
+    var value = (x[at] - center) * scale + offset;
+    if (RESIDUAL) { value += residual[at]; }
+    y[at] = activate(value);
   }
 }
 
@@ -80,31 +121,69 @@ fn gradient_sums(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let own = span(i);
   if (own.begin >= own.end) { return; }
   let center = mean[own.channel];
+  let invstd = inverse_deviation(own.channel);
+  let scale = scale_of(own.channel, invstd);
+  let offset = offset_of(own.channel);
   var sum = vec2f();
   for (var at = own.begin; at < own.end; at += params.channels) {
-    let gradient = dy[at];
+    let deviation = x[at] - center;
+    let gradient = dy[at] * activation_gradient(deviation * scale + offset);
+    sum += vec2f(gradient, gradient * deviation);
+  }
+  pairs_out[i] = vec2f(sum.x, sum.y * invstd);
+}
+
+@compute @workgroup_size(64)
+fn gradient_sums_residual(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * grid.x * 64u;
+  let own = span(i);
+  if (own.begin >= own.end) { return; }
+  let center = mean[own.channel];
+  var sum = vec2f();
+  for (var at = own.begin; at < own.end; at += params.channels) {
+    let gradient = dy[at] * activation_gradient(result[at]);
+    g[at] = gradient;
     sum += vec2f(gradient, gradient * (x[at] - center));
   }
-  pairs[i] = vec2f(sum.x, sum.y * inverse_deviation(own.channel));
+  pairs_out[i] = vec2f(sum.x, sum.y * inverse_deviation(own.channel));
+}
+
+@compute @workgroup_size(64)
+fn gradient_totals(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let channel = id.x + id.y * grid.x * 64u;
+  if (channel >= params.channels) { return; }
+  let blocks = (params.rows + params.block - 1u) / params.block;
+  var total = vec2f();
+  for (var block = 0u; block < blocks; block++) {
+    total += pairs[block * params.channels + channel];
+  }
+  dbias[channel] = total.x;
+  dweight[channel] = total.y;
+  averages_out[channel] = total.x / f32(params.rows);
+  averages_out[params.channels + channel] = total.y / f32(params.rows);
 }
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let own = span(id.x + id.y * grid.x * 64u);
   if (own.begin >= own.end) { return; }
+  let center = mean[own.channel];
   let invstd = inverse_deviation(own.channel);
-  var scale = invstd;
-  if (WEIGHT) { scale *= weight[own.channel]; }
+  let scale = scale_of(own.channel, invstd);
+  let offset = offset_of(own.channel);
+  var average = 0.0;
+  var slope = 0.0;
   if (TRAINING) {
-    let center = mean[own.channel];
-    let mean_dy = sum_dy[own.channel] / f32(params.rows);
-    let slope = sum_dy_xhat[own.channel] / f32(params.rows) * invstd;
-    for (var at = own.begin; at < own.end; at += params.channels) {
-      dx[at] = scale * (dy[at] - mean_dy - (x[at] - center) * slope);
+    average = averages[own.channel];
+    slope = averages[params.channels + own.channel] * invstd;
+  }
+  for (var at = own.begin; at < own.end; at += params.channels) {
+    var gradient = dy[at];
+    if (ACTIVATION || TRAINING) {
+      let deviation = x[at] - center;
+      gradient *= activation_gradient(deviation * scale + offset);
+      if (TRAINING) { gradient -= average + deviation * slope; }
     }
-  } else {
-    for (var at = own.begin; at < own.end; at += params.channels) {
-      dx[at] = scale * dy[at];
-    }
+    dx[at] = scale * gradient;
   }
 }

@@ -1,7 +1,5 @@
 /** ResNet with the options of segmentation: deep stem, dilated stages, slim widths (spec section 3.1). */
-import { relu } from "../ops/activation.ts";
-import { add } from "../ops/elementwise.ts";
-import { AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential } from "../nn/layers.ts";
+import { AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, inOrder } from "../nn/layers.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
@@ -67,9 +65,9 @@ class BasicBlock extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    const inner = relu(this.#bn1.forward(this.#conv1.forward(x)));
-    const residual = this.#bn2.forward(this.#conv2.forward(inner));
-    return relu(add(residual, this.#downsample?.forward(x) ?? x));
+    const inner = this.#bn1.forward(this.#conv1.forward(x), { slope: 0 });
+    const residual = this.#downsample?.forward(x) ?? x;
+    return this.#bn2.forward(this.#conv2.forward(inner), { residual, slope: 0 });
   }
 }
 
@@ -97,10 +95,10 @@ class Bottleneck extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    const reduced = relu(this.#bn1.forward(this.#conv1.forward(x)));
-    const spatial = relu(this.#bn2.forward(this.#conv2.forward(reduced)));
-    const residual = this.#bn3.forward(this.#conv3.forward(spatial));
-    return relu(add(residual, this.#downsample?.forward(x) ?? x));
+    const reduced = this.#bn1.forward(this.#conv1.forward(x), { slope: 0 });
+    const spatial = this.#bn2.forward(this.#conv2.forward(reduced), { slope: 0 });
+    const residual = this.#downsample?.forward(x) ?? x;
+    return this.#bn3.forward(this.#conv3.forward(spatial), { residual, slope: 0 });
   }
 }
 
@@ -126,7 +124,7 @@ export class ResNet extends Module {
 
   /** image [n, h, w, 3] -> the four stage outputs [n, h / s, w / s, channels], watched as `backbone_outputs_0..3`. */
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
-    let x = this.#stem.reduce((value, layer) => layer.forward(value), image);
+    let x = inOrder(this.#stem, image);
     return this.#stages.map((layers, i) => (x = watch(`backbone_outputs_${i}`, layers.forward(x))));
   }
 

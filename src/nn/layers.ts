@@ -72,11 +72,13 @@ export class BatchNorm2d extends Layer {
     this.#options = { eps, momentum };
   }
 
-  forward(x: Tensor): Tensor {
+  /** `next`: what comes after the normalisation and is computed with it. */
+  forward(x: Tensor, next: { residual?: Tensor; slope?: number } = {}): Tensor {
     const running = { mean: this.#mean.tensor, var: this.#var.tensor };
     const { training, updateRunning } = this;
     const y = batchNorm(x, this.#weight.tensor, this.#bias.tensor, running, {
       ...this.#options,
+      ...next,
       training,
       updateRunning,
     });
@@ -86,21 +88,23 @@ export class BatchNorm2d extends Layer {
 }
 
 export class ReLU extends Layer {
+  readonly slope = 0;
+
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
 export class LeakyReLU extends Layer {
-  readonly #slope: number;
+  readonly slope: number;
 
   constructor(slope = 0.01) {
     super();
-    this.#slope = slope;
+    this.slope = slope;
   }
 
   forward(x: Tensor): Tensor {
-    return leakyRelu(x, this.#slope);
+    return leakyRelu(x, this.slope);
   }
 }
 
@@ -174,8 +178,21 @@ export class Sequential extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return this.layers.reduce((value, layer) => layer.forward(value), x);
+    return inOrder(this.layers, x);
   }
+}
+
+/** Layers one after the other; a batch normalisation takes the activation behind it along. */
+export function inOrder(layers: readonly Layer[], x: Tensor): Tensor {
+  return layers.reduce((value, layer, i) => {
+    const next = layers[i + 1];
+    if (layer instanceof BatchNorm2d && isActivation(next)) return layer.forward(value, { slope: next.slope });
+    return isActivation(layer) && layers[i - 1] instanceof BatchNorm2d ? value : layer.forward(value);
+  }, x);
+}
+
+function isActivation(layer: Layer | undefined): layer is ReLU | LeakyReLU {
+  return layer instanceof ReLU || layer instanceof LeakyReLU;
 }
 
 /** Modules kept side by side, named 0, 1, 2, ... */

@@ -1,8 +1,13 @@
 /** What batch norm does besides its output: running statistics, statistics for others, refusals. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { leakyRelu, relu } from "../../src/ops/activation.ts";
 import { batchNorm, batchNormStats } from "../../src/ops/batch_norm.ts";
+import { backward } from "../../src/ops/define.ts";
+import { add } from "../../src/ops/elementwise.ts";
+import { sizeOf } from "../../src/tensor/shape.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
+import type { TypedData } from "../../src/tensor/tensor.ts";
 import { assertClose } from "../support/compare.ts";
 import { testGpu } from "../support/gpu.ts";
 
@@ -43,6 +48,49 @@ test("the variance of a constant channel is exactly 0, however many rows and how
   assert.ok(Math.abs(ramp / exact - 1) < 1e-6, `variance ${ramp}, expected ${exact}`);
 });
 
+for (const channels of [3, 4]) {
+  for (const training of [true, false]) {
+    for (const slope of [0, 0.25]) {
+      for (const hasResidual of [false, true]) {
+        const how = `${training ? "training" : "evaluation"}, slope ${slope}${hasResidual ? ", residual" : ""}`;
+        test(`one op is what its parts are, ${channels} channels, ${how}: also at the kink`, async () => {
+          const gpu = await testGpu();
+          using _arena = gpu.arena();
+          const rows = 67; // two blocks
+          const upload = (shape: number[], value: (i: number) => number): Tensor =>
+            Tensor.from(gpu, Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(i)), shape);
+          // In channel 0, x is its mean and the bias 0: nothing but the residual is activated.
+          const makeX = (): Tensor => upload([rows, channels], (i) => (i % channels === 0 ? 2 : Math.sin(i)));
+          const makeResidual = (): Tensor => upload([rows, channels], (i) => ((i % 5) - 2) / 8);
+          const running = { mean: upload([channels], (c) => (c === 0 ? 2 : 0.25)), var: upload([channels], () => 0.5) };
+          const common = { training, momentum: 0.1, eps: 1e-5, updateRunning: false };
+          const run = async (forward: (operands: Tensor[]) => Tensor): Promise<TypedData[]> => {
+            const weight = upload([channels], (c) => 1 + c);
+            const operands = [makeX(), weight, upload([channels], (c) => c / 8), makeResidual()];
+            const y = forward(operands.map((operand) => operand.requireGrad())).keep();
+            backward(y, { grad: upload([rows, channels], (i) => Math.cos(i)) });
+            const used = hasResidual ? operands : operands.slice(0, 3);
+            return Promise.all([y, ...used.map(({ grad }) => grad!)].map((tensor) => tensor.data()));
+          };
+          const fused = await run(([x, weight, bias, residual]) =>
+            batchNorm(x, weight, bias, running, { ...common, slope, residual: hasResidual ? residual : undefined }),
+          );
+          const parts = await run(([x, weight, bias, residual]) => {
+            const normalized = batchNorm(x, weight, bias, running, common);
+            const sum = hasResidual ? add(normalized, residual) : normalized;
+            return slope === 0 ? relu(sum) : leakyRelu(sum, slope);
+          });
+          const names = ["output", "gradient of x", "of weight", "of bias", "of the residual"];
+          parts.forEach((want, i) => {
+            const shape = i === 2 || i === 3 ? [channels] : [rows, channels];
+            assertClose(names[i], fused[i], want, shape, { rtol: 1e-5, atol: 1e-6 });
+          });
+        });
+      }
+    }
+  }
+}
+
 test("refuses what PyTorch refuses", async () => {
   const gpu = await testGpu();
   using _arena = gpu.arena();
@@ -61,6 +109,11 @@ test("refuses what PyTorch refuses", async () => {
     () => batchNorm(x, null, null, { mean: four, var: three }, evaluate),
     /running_var should contain 4 elements not 3/,
   );
+  assert.throws(
+    () => batchNorm(x, null, null, running, { ...evaluate, residual: four }),
+    /the residual has shape \[4\], expected that of x, \[1, 1, 1, 4\]/,
+  );
+  assert.throws(() => batchNorm(x, null, null, running, { ...evaluate, slope: -0.1 }), /0 or above, got -0.1/);
 });
 
 test.run();
