@@ -4,8 +4,10 @@
 // operand runs along the innermost axis with the output (there is no a4, b4: they are 1), so operands that repeat
 // within a row are not for this kernel; n4 and the strides of elementwise.wgsl must be multiples of 4.
 //
-// dispatch  one invocation per 2 vectors: ceil(ceil(count / 2) / 64) workgroups, folded over y beyond 65535
+// VECTORS   that one invocation takes: on a CPU adapter starting one costs more than a vector
+// dispatch  one invocation per VECTORS vectors: ceil(ceil(count / VECTORS) / 64) workgroups, folded over y beyond 65535
 
+const VECTORS: u32 = 2u; // @tune 2 16
 override OP: u32 = 0u;
 override AXES: u32 = 1u;
 
@@ -59,16 +61,16 @@ fn calculate(x: vec4f, y: vec4f) -> vec4f {
 
 @compute @workgroup_size(64)
 fn binary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let first = 2u * (id.x + id.y * groups.x * 64u);
+  let first = VECTORS * (id.x + id.y * groups.x * 64u);
   var row = 0u;
   var column = first;
-  if (AXES > 1u) { // the only division for both vectors: they are followed by counting
+  if (AXES > 1u) { // the only division: the vectors after the first are found by counting
     row = first / params.n4;
     column = first - row * params.n4;
   }
   var aStart = startInA(row);
   var bStart = startInB(row);
-  for (var i = first; i < min(first + 2u, params.count); i++) {
+  for (var i = first; i < min(first + VECTORS, params.count); i++) {
     out[i] = calculate(a[aStart + column], b[bStart + column]);
     column++;
     if (AXES > 1u && column == params.n4) {
@@ -82,7 +84,7 @@ fn binary(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
 
 @compute @workgroup_size(64)
 fn scale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let first = 2u * (id.x + id.y * groups.x * 64u);
+  let first = VECTORS * (id.x + id.y * groups.x * 64u);
   var row = 0u;
   var column = first;
   if (AXES > 1u) {
@@ -90,7 +92,7 @@ fn scale(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
     column = first - row * params.n4;
   }
   var aStart = startInA(row);
-  for (var i = first; i < min(first + 2u, params.count); i++) {
+  for (var i = first; i < min(first + VECTORS, params.count); i++) {
     out[i] = params.factor * a[aStart + column];
     column++;
     if (AXES > 1u && column == params.n4) {

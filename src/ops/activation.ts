@@ -3,6 +3,7 @@ import { apply, defineOp } from "./define.ts";
 import type { Context, Sample } from "./define.ts";
 import { map } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
+import { vectorDispatch } from "./variants.ts";
 
 interface ActivationOptions {
   /** Factor for negative inputs, 0 < slope; 0 for the plain ReLU. */
@@ -46,11 +47,11 @@ function negative(value: number, { slope }: ActivationOptions): number {
   return slope === 0 ? 0 : slope * value;
 }
 
-function dispatch({ size }: Tensor, op: number, { slope }: ActivationOptions) {
+function dispatch({ gpu, size }: Tensor, op: number, { slope }: ActivationOptions) {
   const isVec4 = size % 4 === 0;
   const count = isVec4 ? size / 4 : size;
-  const constants = { OP: op, SLOPE: slope };
-  return { isVec4, elements: Math.ceil(count / (isVec4 ? 2 : 4)), params: { count }, constants };
+  const walk = isVec4 ? vectorDispatch(gpu, count) : { elements: Math.ceil(count / 4) };
+  return { isVec4, ...walk, params: { count }, constants: { OP: op, SLOPE: slope } };
 }
 
 const reluOp = activationOp("relu", 0, 0);

@@ -4,6 +4,7 @@ import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { axisSizes, axisStrides, broadcastStrides, collapseAxes } from "./strides.ts";
 import type { Axis } from "./strides.ts";
+import { vectorDispatch } from "./variants.ts";
 
 export type Arithmetic = "add" | "sub" | "mul" | "div";
 const CODE: Readonly<Record<Arithmetic, number>> = { add: 0, sub: 1, mul: 2, div: 3 };
@@ -15,8 +16,9 @@ export function arithmetic(kind: Arithmetic, a: Tensor, b: Tensor): Tensor {
   const axes = collapseAxes(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
   const constants = { OP: CODE[kind], AXES: kernelAxes(axes) };
   if (inVectors(axes)) {
-    const { elements, params } = vectorWalk(out.size, axes);
-    a.gpu.run("elementwise_vec4.binary", { a, b, out }, { elements, params: { ...params, factor: 1 }, constants });
+    const walked = vectorWalk(out, axes);
+    const params = { ...walked.params, factor: 1 };
+    a.gpu.run("elementwise_vec4.binary", { a, b, out }, { ...walked, params, constants });
   } else {
     const { elements, params } = walk(out.size, axes);
     a.gpu.run("elementwise.binary", { a, b, out }, { elements, params: { ...params, factor: 1 }, constants });
@@ -31,8 +33,9 @@ export function broadcastTo(x: Tensor, shape: Shape, factor = 1): Tensor {
   const axes = collapseAxes(shape, [strides, strides]);
   const constants = { AXES: kernelAxes(axes) };
   if (inVectors(axes)) {
-    const { elements, params } = vectorWalk(out.size, axes);
-    x.gpu.run("elementwise_vec4.scale", { a: x, out }, { elements, params: { ...params, factor }, constants });
+    const walked = vectorWalk(out, axes);
+    const params = { ...walked.params, factor };
+    x.gpu.run("elementwise_vec4.scale", { a: x, out }, { ...walked, params, constants });
   } else {
     const { elements, params } = walk(out.size, axes);
     x.gpu.run("elementwise.scale", { a: x, out }, { elements, params: { ...params, factor }, constants });
@@ -127,13 +130,13 @@ function walk(count: number, axes: readonly Axis[]) {
 }
 
 /** As `walk`, counted in vectors. */
-function vectorWalk(count: number, axes: readonly Axis[]) {
+function vectorWalk({ gpu, size }: Tensor, axes: readonly Axis[]) {
   const last = axes.length - 1;
   const vectors = axes.map(({ size, strides }, i) =>
     i === last ? { size: size / 4, strides } : { size, strides: strides.map((step) => step / 4) },
   );
-  const { params } = walk(count / 4, vectors);
-  return { elements: Math.ceil(count / 8), params };
+  const { params } = walk(size / 4, vectors);
+  return { ...vectorDispatch(gpu, size / 4), params };
 }
 
 function kernelAxes(axes: readonly Axis[]): number {

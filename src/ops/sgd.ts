@@ -1,5 +1,6 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
+import { vectorDispatch } from "./variants.ts";
 
 export interface SgdOptions {
   readonly lr: number;
@@ -26,13 +27,15 @@ export function sgdStep(param: Tensor, grad: Tensor, momentumBuffer: Tensor | nu
       throw new Error(`parameter of shape ${showShape(param.shape)} with gradient or buffer of ${showShape(other.shape)}`);
     }
   }
-  const elements = Math.ceil(param.size / 4);
-  const params = { count: param.size, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
+  const isVec4 = param.size % 4 === 0;
+  const count = isVec4 ? param.size / 4 : param.size;
+  const params = { count, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
+  const call = { params, ...(isVec4 ? vectorDispatch(param.gpu, count) : { elements: Math.ceil(count / 4) }) };
   if (momentum === 0) {
-    param.gpu.run("sgd.plain", { param, grad }, { elements, params });
+    param.gpu.run(isVec4 ? "sgd_vec4.plain" : "sgd.plain", { param, grad }, call);
   } else {
-    param.gpu.run("sgd.momentum", { param, grad, buffer: momentumBuffer! }, {
-      elements, params, constants: { NESTEROV: nesterov },
-    });
+    const constants = { NESTEROV: nesterov };
+    const buffers = { param, grad, buffer: momentumBuffer! };
+    param.gpu.run(isVec4 ? "sgd_vec4.momentum" : "sgd.momentum", buffers, { ...call, constants });
   }
 }

@@ -41,3 +41,12 @@ export function splitCount(gpu: Gpu, workgroups: number, depth: number, leastDep
   const wanted = Math.ceil(workgroupsToFill(gpu) / Math.max(workgroups, 1));
   return Math.max(1, Math.min(wanted, Math.floor(depth / leastDepth), 64));
 }
+
+/**
+ * How to dispatch an elementwise kernel over `count` vectors. On a CPU adapter starting an invocation costs more than a
+ * vector; on a GPU many are wanted, whose neighbours read neighbours.
+ */
+export function vectorDispatch(gpu: Gpu, count: number): { readonly elements: number; readonly tune: Tune } {
+  const VECTORS = gpu.capabilities.isSoftware ? 16 : 2;
+  return { elements: Math.ceil(count / VECTORS), tune: { VECTORS } };
+}
