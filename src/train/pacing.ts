@@ -15,6 +15,12 @@ const DEPTH = { software: 2, hardware: 3 } as const;
 /** Of the predicted time, what is slept through; the prediction is the fastest of the last few. */
 const SLEPT_SHARE = 0.95;
 const REMEMBERED = 6;
+/**
+ * A result so soon after asking, by the clock or by the predicted time, had been there before: the time slept was too
+ * long, and this share of it is tried next.
+ */
+const LATE = { ms: 2, share: 0.01 } as const;
+const TRIED_SHARE = 0.7;
 
 interface Flight {
   readonly readback: Readback;
@@ -28,6 +34,8 @@ export class Pacer {
   readonly #flights: Flight[] = [];
   /** Milliseconds that the device took for the last pieces. */
   readonly #durations: number[] = [];
+  /** Takes the place of a prediction that was too long. */
+  #guess: number | null = null;
   #lastLanding = 0;
   #landed = 0;
 
@@ -53,14 +61,17 @@ export class Pacer {
   async #landOldest(): Promise<void> {
     const { readback, submitted, land } = this.#flights.shift()!;
     const begun = Math.max(submitted, this.#lastLanding);
-    const predicted = Math.min(...this.#durations); // Infinity as long as nothing is known
-    if (this.#isSoftware && predicted < Infinity) {
-      await sleep(Math.max(begun + SLEPT_SHARE * predicted - performance.now(), 0));
-    }
+    const predicted = this.#guess ?? Math.min(...this.#durations); // Infinity as long as nothing is known
+    const rest = begun + SLEPT_SHARE * predicted - performance.now();
+    const hasSlept = this.#isSoftware && predicted < Infinity && rest > 0;
+    if (hasSlept) await sleep(rest);
+    const asked = performance.now();
     const data = await readback.fetch();
     this.#lastLanding = performance.now();
+    const isLate = hasSlept && this.#lastLanding - asked < Math.max(LATE.ms, LATE.share * predicted);
+    this.#guess = isLate ? TRIED_SHARE * predicted : null;
     // The first piece compiles kernels: it says nothing about the others.
-    if (this.#landed++ > 0) this.#durations.push(this.#lastLanding - begun);
+    if (this.#landed++ > 0 && !isLate) this.#durations.push(this.#lastLanding - begun);
     if (this.#durations.length > REMEMBERED) this.#durations.shift();
     land(data);
   }
