@@ -87,7 +87,8 @@ export class Gpu {
   readonly capabilities: Capabilities;
   readonly variants: Readonly<Record<string, string>>;
   readonly counters: Counters = { dispatches: 0, submits: 0, readbacks: 0 };
-  readonly profile: Profile | null;
+  /** Measures the dispatches of the submits to come, while there is one. */
+  profile: Profile | null;
   readonly #pool: BufferPool;
   readonly #scratch: ScratchOwner;
   readonly #programs: Programs;
