@@ -7,8 +7,20 @@ export interface Timing {
   /** Milliseconds per repetition. */
   readonly medianMs: number;
   readonly minMs: number;
-  /** How far the median lies above the minimum, relative to it: disturbance by whatever else ran. */
-  readonly spread: number;
+  /** Fastest first, to four digits. */
+  readonly samplesMs: readonly number[];
+}
+
+export function summarize(times: readonly number[]): Timing {
+  const samples = times.toSorted((a, b) => a - b);
+  const middle = samples.length / 2;
+  const medianMs = (samples[Math.ceil(middle) - 1] + samples[Math.floor(middle)]) / 2;
+  const samplesMs = samples.map((ms) => Number(ms.toPrecision(4)));
+  return { medianMs, minMs: samples[0], samplesMs };
+}
+
+export function mergeTimings(a: Timing, b: Timing): Timing {
+  return summarize([...a.samplesMs, ...b.samplesMs]);
 }
 
 /** A submit is repeated work of at least this long, so that its own cost and the clock's do not count. */
@@ -136,10 +148,6 @@ class Series {
   }
 
   timing(): Timing {
-    const samples = this.#samples.toSorted((a, b) => a - b);
-    const middle = samples.length / 2;
-    const median = (samples[Math.ceil(middle) - 1] + samples[Math.floor(middle)]) / 2;
-    const repetitions = this.#repetitions;
-    return { medianMs: median / repetitions, minMs: samples[0] / repetitions, spread: median / samples[0] - 1 };
+    return summarize(this.#samples.map((ms) => ms / this.#repetitions));
   }
 }

@@ -1,75 +1,68 @@
 /** `npm run bench`: how fast the kernels are on this machine, after making sure that they are right. */
 import { openForCommand } from "../src/cli/device.ts";
 import { runMain } from "../src/cli/main.ts";
-import { UserError } from "../src/errors.ts";
 import { writeFileAtomic } from "../src/io/files.node.ts";
-import { gemmVariant } from "../src/ops/variants.ts";
-import type { Gpu } from "../src/runtime/gpu.ts";
-import { kernelsOnDisk } from "../src/runtime/source.node.ts";
-import { Checker } from "./check.ts";
-import { Clock } from "./clock.ts";
-import type { Timing } from "./clock.ts";
-import { readOptions, title } from "./options.ts";
-import { measurePeak } from "./peak.ts";
-import { Table, toJson, toRow } from "./report.ts";
-import type { Row } from "./report.ts";
-import { prepare } from "./workload.ts";
-import type { Workload } from "./workload.ts";
+import { compare, describeComparison, keyOf, refuseOtherAdapter } from "./against.ts";
+import type { Comparison } from "./against.ts";
+import { mergeTimings } from "./clock.ts";
+import { readOptions } from "./options.ts";
+import type { BenchOptions } from "./options.ts";
+import { toRow } from "./report.ts";
+import { adapterOf, readResults, toJson } from "./results.ts";
+import type { Results } from "./results.ts";
+import { Session } from "./session.ts";
+
+/** Rows that seem slower than before are measured so often again: most were disturbed. */
+const SECOND_LOOKS = 3;
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (!options) return 0;
-  const { workloads, variants } = options;
-  const { gpu, check, close, info, adapter } = await openForCommand({ ...options, profile: false });
+  const { workloads, steps, json, against } = options;
+  const before = against === undefined ? null : await readResults(against);
+  const opened = await openForCommand({ ...options, profile: false });
   try {
-    const inUse = new Map(workloads.map(({ op }) => [op.name, variantInUse(gpu, op.name)]));
-    const checker = new Checker({ device: gpu.device, kernels: kernelsOnDisk, variants });
-    const clock = new Clock(gpu);
-    console.log(adapter);
-    const peak = await measurePeak(gpu, clock);
-    console.log(`peak: ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied\n`);
+    const adapter = adapterOf(opened.info);
+    if (before) refuseOtherAdapter(against!, before.adapter, adapter);
+    console.log(opened.adapter);
+    const session = new Session(opened, options);
+    const peak = await session.peak();
+    const rows = await session.kernels(workloads, peak);
+    const first: Results = { adapter, peak, rows, steps: await session.steps(steps) };
+    const results = before ? await lookAgain(session, options, before, first) : first;
+    if (json !== undefined) await writeFileAtomic(json, toJson(results));
+    const comparison = before && compare(before, results);
+    if (comparison) console.log(`\n${describeComparison(against!, comparison)}`);
+    return isGood(options, results, comparison) ? 0 : 1;
+  } finally {
+    opened.close();
+  }
+}
 
-    const table = new Table(workloads);
-    console.log(table.header());
-    const rows: Row[] = [];
-    for (const workload of workloads) {
-      const variant = inUse.get(workload.op.name)!;
-      const problem = await checker.check(workload, variant);
-      check();
-      if (problem !== null) {
-        console.error(`${title(workload)}: the variant ${variant} is wrong: ${problem}`);
-        continue;
-      }
-      const timing = await measure(gpu, clock, workload);
-      check();
-      const row = toRow(workload, variant, timing, peak);
-      console.log(table.row(workload, row, timing));
-      rows.push(row);
+/** The results with further samples of kernels that seem slower than before. */
+async function lookAgain(
+  session: Session,
+  { workloads }: BenchOptions,
+  before: Results,
+  first: Results,
+): Promise<Results> {
+  let results = first;
+  for (let look = 0; look < SECOND_LOOKS; look++) {
+    const slower = new Set(compare(before, results).regressions.map(({ key }) => key));
+    const rows = [...results.rows];
+    for (const [i, row] of rows.entries()) {
+      if (!slower.has(keyOf(row))) continue;
+      const workload = workloads.find((candidate) => keyOf({ ...candidate, op: candidate.op.name }) === keyOf(row))!;
+      rows[i] = toRow(workload, row.variant, mergeTimings(row, await session.time(workload)), results.peak);
     }
-    if (options.json !== undefined) await writeFileAtomic(options.json, toJson(info, peak, rows));
-    return rows.length === workloads.length ? 0 : 1;
-  } finally {
-    close();
+    results = { ...results, rows };
   }
+  return results;
 }
 
-/** "auto" stands for the choice of an op that decides by shape. */
-function variantInUse(gpu: Gpu, op: string): string {
-  if (op !== "conv2d" && op !== "matmul") return gpu.variants[op] ?? "auto";
-  try {
-    return gemmVariant(gpu, op);
-  } catch (cause) {
-    throw new UserError(`--variant ${op}=${gpu.variants[op]}: ${(cause as Error).message}`);
-  }
-}
-
-async function measure(gpu: Gpu, clock: Clock, workload: Workload): Promise<Timing> {
-  try {
-    using _arena = gpu.arena();
-    return await clock.measure(prepare(gpu, workload, workload.problem).record);
-  } finally {
-    await gpu.trim();
-  }
+function isGood({ workloads }: BenchOptions, { rows, steps }: Results, comparison: Comparison | null): boolean {
+  const isRight = rows.length === workloads.length && steps.every(({ latePipelines }) => latePipelines === 0);
+  return isRight && !comparison?.regressions.length;
 }
 
 await runMain(main);

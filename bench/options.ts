@@ -2,8 +2,12 @@
 import { parseVariants } from "../src/cli/device.ts";
 import { parseOptions } from "../src/cli/options.ts";
 import { UserError } from "../src/errors.ts";
+import { title } from "./results.ts";
 import { SETS, workloads } from "./sets.ts";
 import type { SetName } from "./sets.ts";
+import { STEP } from "./step.ts";
+import type { StepTask } from "./step.ts";
+import { stepTasks } from "./steps.ts";
 import type { Workload } from "./workload.ts";
 
 const COMMAND = {
@@ -15,7 +19,8 @@ const COMMAND = {
       help: "small (default): preset tiny, and R50 on 128x256; minutes on 2 CPU cores. full: R50 on 512x1024, for GPUs.",
     },
     filter: { value: "RE", help: 'Only rows where this regular expression matches "NAME OP PASS".' },
-    json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file." },
+    json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file: bench/results/ADAPTER.json." },
+    against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
   },
@@ -35,9 +40,12 @@ Exit code 0: everything was right; 1: a row was not, and was left out; 2: an opt
 
 export interface BenchOptions {
   readonly workloads: readonly Workload[];
+  readonly steps: readonly StepTask[];
   readonly variants: Readonly<Record<string, string>>;
   readonly adapter: string | undefined;
   readonly json: string | undefined;
+  /** The file to compare with. */
+  readonly against: string | undefined;
 }
 
 /**
@@ -48,16 +56,25 @@ export interface BenchOptions {
 export function readOptions(args: readonly string[]): BenchOptions | null {
   const options = parseOptions(COMMAND, args);
   if (!options) return null;
-  const { set = "small", filter, adapter, json } = options;
-  const all = workloads(parseSet(set));
+  const { set = "small", filter, adapter, json, against } = options;
+  const name = parseSet(set);
+  const all = { workloads: workloads(name), steps: stepTasks(name) };
   const matches = parseFilter(filter);
-  const selected = all.filter((workload) => matches(title(workload)));
-  if (selected.length === 0) {
-    throw new UserError(
-      `--filter ${filter}: none of the ${all.length} rows of the ${set} set, such as "${title(all[0])}"`,
-    );
+  const selected = {
+    workloads: all.workloads.filter((workload) => matches(workloadTitle(workload))),
+    steps: all.steps.filter(({ name }) => matches(title({ name, ...STEP }))),
+  };
+  if (Object.values(selected).every(({ length }) => length === 0)) {
+    const count = Object.values(all).reduce((sum, { length }) => sum + length, 0);
+    const example = workloadTitle(all.workloads[0]);
+    throw new UserError(`--filter ${filter}: none of the ${count} rows of the ${set} set, such as "${example}"`);
   }
-  return { workloads: selected, variants: parseVariants(options.variant), adapter, json };
+  return { ...selected, variants: parseVariants(options.variant), adapter, json, against };
+}
+
+/** What the filter sees of a kernel's row, and what names it in messages. */
+export function workloadTitle({ name, op, pass }: Workload): string {
+  return title({ name, op: op.name, pass });
 }
 
 /** @throws UserError for the value of --set that is none */
@@ -65,11 +82,6 @@ export function parseSet(name: string): SetName {
   const set = SETS.find((known) => known === name);
   if (!set) throw new UserError(`--set ${name}: there is no such set, expected ${SETS.join(" or ")}`);
   return set;
-}
-
-/** What the filter sees, and what names a row in messages. */
-export function title({ name, op, pass }: Workload): string {
-  return `${name} ${op.name} ${pass}`;
 }
 
 /**

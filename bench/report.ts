@@ -1,5 +1,4 @@
-/** What the benchmark shows: a table for people, JSON for programs. */
-import type { AdapterReport } from "../src/device/capabilities.ts";
+/** The rows of kernels: their rates, and the table for people. */
 import type { Timing } from "./clock.ts";
 import type { Peak } from "./peak.ts";
 import type { Pass, Workload } from "./workload.ts";
@@ -13,6 +12,8 @@ export interface Row {
   /** Milliseconds; the rates are those of the fastest sample. */
   readonly medianMs: number;
   readonly minMs: number;
+  /** Fastest first: how far they lie apart is the noise. */
+  readonly samplesMs: readonly number[];
   readonly gflops: number;
   /** Every operand and every result counted once. */
   readonly gbps: number;
@@ -20,18 +21,13 @@ export interface Row {
   readonly percentOfPeak: number;
 }
 
-export function toRow(workload: Workload, variant: string, { medianMs, minMs }: Timing, peak: Peak): Row {
+export function toRow(workload: Workload, variant: string, { medianMs, minMs, samplesMs }: Timing, peak: Peak): Row {
   const { name, op, pass, shape } = workload;
   const gflops = workload.flops / minMs / 1e6;
   const gbps = workload.bytes / minMs / 1e6;
   const percentOfPeak = 100 * Math.max(gflops / peak.gflops, gbps / peak.gbps);
-  return { name, op: op.name, pass, shape, variant, medianMs, minMs, gflops, gbps, percentOfPeak };
-}
-
-export function toJson(info: AdapterReport, peak: Peak, rows: readonly Row[]): string {
-  const { vendor, architecture, device, description, isSoftware, features, driver } = info;
-  const adapter = { vendor, architecture, device, description, isSoftware, features, driver };
-  return `${JSON.stringify({ adapter, peak, rows }, null, 2)}\n`;
+  const times = { medianMs, minMs, samplesMs };
+  return { name, op: op.name, pass, shape, variant, ...times, gflops, gbps, percentOfPeak };
 }
 
 /** Lines of a table whose columns fit these workloads. */
@@ -48,7 +44,8 @@ export class Table {
     return this.#line("name", "op", "pass", "variant", "shape", ["min ms", "median", "GFLOP/s", "GB/s", "% peak"]);
   }
 
-  row({ name, label }: Workload, row: Row, { spread }: Timing): string {
+  row({ name, label }: Workload, row: Row): string {
+    const spread = row.medianMs / row.minMs - 1;
     const numbers = [short(row.minMs), `+${Math.round(100 * spread)} %`, short(row.gflops), short(row.gbps)];
     return this.#line(name, row.op, row.pass, row.variant, label, [...numbers, short(row.percentOfPeak)]);
   }
@@ -65,4 +62,4 @@ export class Table {
   }
 }
 
-const short = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+export const short = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));

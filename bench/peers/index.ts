@@ -3,7 +3,7 @@ import { openForCommand } from "../../src/cli/device.ts";
 import { runMain } from "../../src/cli/main.ts";
 import { writeFileAtomic } from "../../src/io/files.node.ts";
 import { Clock } from "../clock.ts";
-import { title } from "../options.ts";
+import { workloadTitle } from "../options.ts";
 import { compare } from "./compare.ts";
 import { compareSteps } from "./compare_steps.ts";
 import { installPeers } from "./install.ts";
@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<void> {
     for (const workload of workloads) {
       const row = await compare(gpu, clock, workload, { tfjs, jax });
       check();
-      const ms = torch?.ms.get(title(workload));
+      const ms = torch?.ms.get(workloadTitle(workload));
       rows.push(ms === undefined ? row : { ...row, peers: { ...row.peers, torch: { ms } } });
       console.log(table.row(rows.at(-1)!, workload.label));
     }

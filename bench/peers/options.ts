@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { parseOptions } from "../../src/cli/options.ts";
 import { UserError } from "../../src/errors.ts";
-import { parseFilter, parseSet, title } from "../options.ts";
+import { parseFilter, parseSet, workloadTitle } from "../options.ts";
 import { workloads } from "../sets.ts";
 import type { Workload } from "../workload.ts";
 import { LEAST_RATIO, TARGETS } from "./report.ts";
@@ -69,10 +69,10 @@ export function readOptions(args: readonly string[]): PeerOptions | null {
   const { set = "small", filter, torch, adapter, json } = options;
   const matches = parseFilter(filter);
   const all = workloads(parseSet(set)).filter(({ op }) => op.name === "conv2d" || op.name === "matmul");
-  const selected = all.filter((workload) => matches(title(workload)));
+  const selected = all.filter((workload) => matches(workloadTitle(workload)));
   const step = matches(STEP);
   if (selected.length === 0 && !step) {
-    const some = `such as "${title(all[0])}"`;
+    const some = `such as "${workloadTitle(all[0])}"`;
     throw new UserError(`--filter ${filter}: none of the ${all.length} rows, ${some}, nor "${STEP}"`);
   }
   return { workloads: selected, step, torch: torch === undefined ? null : readTorch(torch), adapter, json };

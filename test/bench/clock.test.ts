@@ -1,8 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Clock } from "../../bench/clock.ts";
+import { Clock, mergeTimings, summarize } from "../../bench/clock.ts";
 import { convolutionPasses } from "../../bench/products.ts";
-import { toJson, toRow } from "../../bench/report.ts";
+import { toRow } from "../../bench/report.ts";
 import { prepare } from "../../bench/workload.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
@@ -40,7 +40,7 @@ test("a pass is timed in repetitions that take 20 ms together, and leaves no mem
       return record();
     });
     assert.ok(timing.minMs > 0 && timing.medianMs >= timing.minMs, JSON.stringify(timing));
-    assert.ok(Math.abs(timing.spread - (timing.medianMs / timing.minMs - 1)) < 1e-9);
+    assert.ok(timing.samplesMs.length >= 5 && timing.samplesMs[0] === Number(timing.minMs.toPrecision(4)));
     assert.is(gpu.counters.dispatches - before, calls);
     assert.ok(calls * timing.minMs >= 99.9 || calls >= 5 * 4096, `5 samples of 20 ms: ${calls} of ${timing.minMs} ms`);
     assert.is(gpu.memory.live, live);
@@ -72,7 +72,7 @@ test("a row has the rates of the fastest sample and its share of the nearer peak
   const [layer] = convolutionPasses("layer", shape);
   assert.equal([layer.flops, layer.bytes], [2 * 64 * 16, 4 * (256 + 16 + 256)]);
   const workload = { ...layer, flops: 4e6, bytes: 1e6 };
-  const timing = { medianMs: 4, minMs: 2, spread: 1 };
+  const timing = { medianMs: 4, minMs: 2, samplesMs: [2, 4, 5] };
   const row = toRow(workload, "tiled", timing, { gflops: 8, gbps: 100 });
   assert.equal(row, {
     name: "layer",
@@ -82,29 +82,19 @@ test("a row has the rates of the fastest sample and its share of the nearer peak
     variant: "tiled",
     medianMs: 4,
     minMs: 2,
+    samplesMs: [2, 4, 5],
     gflops: 2,
     gbps: 0.5,
     percentOfPeak: 25,
   });
   assert.is(toRow(workload, "tiled", timing, { gflops: 1000, gbps: 1 }).percentOfPeak, 50);
+});
 
-  const info = {
-    vendor: "v",
-    architecture: "a",
-    device: "d",
-    description: "e",
-    isSoftware: true,
-    features: ["f"],
-    driver: "r",
-    subgroupMinSize: 8,
-    subgroupMaxSize: 8,
-  };
-  const { subgroupMinSize: _, subgroupMaxSize: __, ...adapter } = info;
-  assert.equal(JSON.parse(toJson(info, { gflops: 1, gbps: 2 }, [row])), {
-    adapter,
-    peak: { gflops: 1, gbps: 2 },
-    rows: [row],
-  });
+test("samples are summed up in order, whatever their number", () => {
+  assert.equal(summarize([3, 1.00004, 2]), { medianMs: 2, minMs: 1.00004, samplesMs: [1, 2, 3] });
+  assert.equal(summarize([5, 1, 2, 4]), { medianMs: 3, minMs: 1, samplesMs: [1, 2, 4, 5] });
+  const merged = mergeTimings(summarize([5, 1]), summarize([3]));
+  assert.equal(merged, { medianMs: 3, minMs: 1, samplesMs: [1, 3, 5] });
 });
 
 test.run();

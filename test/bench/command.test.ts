@@ -1,6 +1,6 @@
 /** The command as it is called. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -40,6 +40,9 @@ test("options select sets, rows and variants", () => {
     ["tiny W·M aggregation", "tiny attention scores", "tiny attention context"],
   );
   assert.equal([some.variants, some.json, all.variants, all.json], [{ conv2d: "tiled" }, "out.json", {}, undefined]);
+  assert.equal(some.steps, []);
+  const step = readOptions(["--filter", "^tiny train step$"])!;
+  assert.equal([step.workloads, step.steps.map(({ name }) => name)], [[], ["tiny"]]);
 });
 
 test("options that cannot be used are named in one line", async () => {
@@ -50,6 +53,7 @@ test("options that cannot be used are named in one line", async () => {
     [["--filter", "nothing like it"], "--filter nothing like it: none of the"],
     [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel"],
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
+    [["--filter", "tiny train", "--set", "full"], "--filter tiny train"],
   ];
   for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);
 });
@@ -81,11 +85,29 @@ test("a run prints the adapter above the table and writes the JSON whole", () =>
       "variant",
       "medianMs",
       "minMs",
+      "samplesMs",
       "gflops",
       "gbps",
       "percentOfPeak",
     ]);
     assert.equal(readdirSync(join(folder, "new")), ["rows.json"]);
+
+    const text = readFileSync(json, "utf8");
+    const times = (factor: number): string => text.replace(/"minMs":([\d.e-]+)/g, (_, ms) => `"minMs":${factor * ms}`);
+    const compareWith = (contents: string) => {
+      writeFileSync(json, contents);
+      return bench("--filter", "tiny layer1 relu", "--against", json);
+    };
+    const slower = compareWith(times(0.01));
+    assert.is(slower.status, 1);
+    assert.match(slower.stdout, new RegExp(`against ${json}: 2 rows, .* 2 slower, 0 faster beyond the noise`));
+    assert.match(slower.stdout, `only in ${json}: tiny W·M aggregation matmul forward\n`);
+    const faster = compareWith(times(100));
+    assert.is(faster.status, 0);
+    assert.match(faster.stdout, "0 slower, 2 faster");
+    const foreign = compareWith(text.replace(/"device":"[^"]*"/, '"device":"other"'));
+    assert.equal([foreign.status, foreign.stdout, foreign.errors.length], [2, "", 1]);
+    assert.match(foreign.errors[0], 'device "other" there');
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -100,7 +122,7 @@ test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
 test("--help prints the usage", () => {
   const { status, stdout, errors } = bench("--help");
   assert.equal([status, errors], [0, []]);
-  for (const option of ["--set", "--filter", "--json", "--adapter", "--variant", "--help"])
+  for (const option of ["--set", "--filter", "--json", "--against", "--adapter", "--variant", "--help"])
     assert.match(stdout, option);
 });
 

@@ -1,0 +1,105 @@
+/** The JSON of a run: what `--json` writes, and `--against` reads again. */
+import { cpus } from "node:os";
+import type { AdapterReport } from "../src/device/capabilities.ts";
+import { UserError } from "../src/errors.ts";
+import { readFileBytes } from "../src/io/files.node.ts";
+import type { Peak } from "./peak.ts";
+import type { Row } from "./report.ts";
+import type { StepRow } from "./step.ts";
+
+export interface Adapter extends Omit<AdapterReport, "subgroupMinSize" | "subgroupMaxSize"> {
+  /** Where shaders run on the CPU: which one, and on how many of its threads. */
+  readonly processor?: string;
+}
+
+/** Lists of rows, all of which have the fields of `Measured`. */
+export interface Sections {
+  readonly rows: readonly Row[];
+  readonly steps: readonly StepRow[];
+}
+
+export interface Results extends Sections {
+  readonly adapter: Adapter;
+  readonly peak: Peak;
+}
+
+export interface Named {
+  readonly name: string;
+  readonly op: string;
+  readonly pass: string;
+}
+
+export interface Measured extends Named {
+  readonly shape: Readonly<Record<string, unknown>>;
+  readonly minMs: number;
+  readonly samplesMs: readonly number[];
+}
+
+const SECTIONS = ["rows", "steps"] as const satisfies readonly (keyof Sections)[];
+
+/** "NAME OP PASS": what the filter sees, and what names a row in messages. */
+export function title({ name, op, pass }: Named): string {
+  return `${name} ${op} ${pass}`;
+}
+
+export function adapterOf(info: AdapterReport): Adapter {
+  const { subgroupMinSize: _, subgroupMaxSize: __, ...adapter } = info;
+  if (!info.isSoftware) return adapter;
+  const threads = cpus();
+  return { ...adapter, processor: `${threads.length} x ${threads[0]?.model ?? "unknown"}` };
+}
+
+/** Fractions to six digits, and every row on a line of its own. */
+export function toJson({ adapter, peak, ...sections }: Results): string {
+  const line = (value: unknown): string => JSON.stringify(value, (_, inner: unknown) => shorten(inner));
+  const list = (name: keyof Sections): string => {
+    const lines = sections[name].map((row) => `    ${line(row)}`);
+    return lines.length === 0 ? "[]" : `[\n${lines.join(",\n")}\n  ]`;
+  };
+  const members = SECTIONS.map((name) => `  "${name}": ${list(name)}`);
+  return `{\n${[`  "adapter": ${line(adapter)}`, `  "peak": ${line(peak)}`, ...members].join(",\n")}\n}\n`;
+}
+
+function shorten(value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
+}
+
+/** @throws UserError for a file that cannot be read or is not of this kind */
+export async function readResults(path: string): Promise<Results> {
+  const text = Buffer.from(await readFileBytes(path, "results")).toString();
+  const problem = `${path} is not what npm run bench -- --json writes`;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UserError(`${problem}: ${(cause as Error).message}`, { cause });
+  }
+  const found = misfit(value);
+  if (found !== null) throw new UserError(`${problem}: ${found}`);
+  return value as Results;
+}
+
+/** What is not as `Results` has it, of what a comparison reads. */
+function misfit(value: unknown): string | null {
+  if (!isRecord(value)) return `expected an object, found ${JSON.stringify(value).slice(0, 40)}`;
+  if (!isRecord(value.adapter) || typeof value.adapter.description !== "string") return "it has no adapter";
+  if (!isRecord(value.peak) || !isPositive(value.peak.gflops) || !isPositive(value.peak.gbps)) return "it has no peak";
+  for (const name of SECTIONS) {
+    const rows = value[name];
+    if (!Array.isArray(rows)) return `it has no list of ${name}`;
+    const index = rows.findIndex((row) => !isMeasured(row));
+    if (index >= 0) return `${name}[${index}] lacks name, op, pass, shape, minMs or samplesMs`;
+  }
+  return null;
+}
+
+function isMeasured(row: unknown): row is Measured {
+  if (!isRecord(row) || !isRecord(row.shape)) return false;
+  const isNamed = [row.name, row.op, row.pass].every((text) => typeof text === "string");
+  return isNamed && isPositive(row.minMs) && Array.isArray(row.samplesMs) && row.samplesMs.every(isPositive);
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isPositive = (value: unknown): value is number => typeof value === "number" && value > 0 && value < Infinity;

@@ -1,0 +1,98 @@
+/** Measuring on one open device, with a line for every row as soon as it is there. */
+import type { CommandDevice } from "../src/cli/device.ts";
+import { UserError } from "../src/errors.ts";
+import { gemmVariant } from "../src/ops/variants.ts";
+import type { Gpu } from "../src/runtime/gpu.ts";
+import { kernelsOnDisk } from "../src/runtime/source.node.ts";
+import { Checker } from "./check.ts";
+import { Clock } from "./clock.ts";
+import type { Timing } from "./clock.ts";
+import { workloadTitle } from "./options.ts";
+import type { BenchOptions } from "./options.ts";
+import { measurePeak } from "./peak.ts";
+import type { Peak } from "./peak.ts";
+import { Table, toRow } from "./report.ts";
+import type { Row } from "./report.ts";
+import type { StepRow, StepTask } from "./step.ts";
+import { describeStep } from "./step_report.ts";
+import { runStep } from "./steps.ts";
+import { prepare } from "./workload.ts";
+import type { Workload } from "./workload.ts";
+
+export class Session {
+  readonly #opened: CommandDevice;
+  readonly #options: BenchOptions;
+  readonly #clock: Clock;
+
+  constructor(opened: CommandDevice, options: BenchOptions) {
+    this.#opened = opened;
+    this.#options = options;
+    this.#clock = new Clock(opened.gpu);
+  }
+
+  async peak(): Promise<Peak> {
+    const peak = await measurePeak(this.#opened.gpu, this.#clock);
+    console.log(`peak: ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied`);
+    return peak;
+  }
+
+  /** Rows of the workloads whose kernels are right; the others are named on stderr. */
+  async kernels(workloads: readonly Workload[], peak: Peak): Promise<Row[]> {
+    if (workloads.length === 0) return [];
+    const { gpu, check } = this.#opened;
+    const inUse = new Map(workloads.map(({ op }) => [op.name, variantInUse(gpu, op.name)]));
+    const checker = new Checker({ device: gpu.device, kernels: kernelsOnDisk, variants: this.#options.variants });
+    const table = new Table(workloads);
+    console.log(`\n${table.header()}`);
+    const rows: Row[] = [];
+    for (const workload of workloads) {
+      const variant = inUse.get(workload.op.name)!;
+      const problem = await checker.check(workload, variant);
+      check();
+      if (problem !== null) {
+        console.error(`${workloadTitle(workload)}: the variant ${variant} is wrong: ${problem}`);
+        continue;
+      }
+      const row = toRow(workload, variant, await this.time(workload), peak);
+      console.log(table.row(workload, row));
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  async time(workload: Workload): Promise<Timing> {
+    const { gpu, check } = this.#opened;
+    try {
+      using _arena = gpu.arena();
+      return await this.#clock.measure(prepare(gpu, workload, workload.problem).record);
+    } finally {
+      await gpu.trim();
+      check();
+    }
+  }
+
+  async steps(tasks: readonly StepTask[]): Promise<StepRow[]> {
+    const { adapter, variants } = this.#options;
+    const profile = this.#opened.info.features.includes("timestamp-query");
+    const rows: StepRow[] = [];
+    for (const task of tasks) {
+      const row = await runStep(task, { adapter, variants, profile });
+      console.log(`\n${describeStep(row)}`);
+      if (row.latePipelines > 0) {
+        console.error(`${task.name}: ${row.latePipelines} pipelines were compiled after the first two steps`);
+      }
+      rows.push(row);
+    }
+    return rows;
+  }
+}
+
+/** "auto" stands for the choice of an op that decides by shape. */
+function variantInUse(gpu: Gpu, op: string): string {
+  if (op !== "conv2d" && op !== "matmul") return gpu.variants[op] ?? "auto";
+  try {
+    return gemmVariant(gpu, op);
+  } catch (cause) {
+    throw new UserError(`--variant ${op}=${gpu.variants[op]}: ${(cause as Error).message}`);
+  }
+}
