@@ -25,8 +25,8 @@ const PASSES: readonly Pass[] = ["forward", "backwardInput", "backwardWeight"];
 const FEW = 5;
 /** Pixels along an axis of a reduced map without long window: 9 x 9 is more than one tile, and no multiple of one. */
 const SHORT = 9;
-/** Rows, columns and terms of a reduced matrix product: likewise. */
-const MANY = 130;
+/** Rows, columns and terms of a reduced matrix product: likewise, and whole vectors of four. */
+const MANY = 132;
 
 const needsGradIn = (pass: Pass) => [pass === "backwardInput", pass === "backwardWeight"];
 

@@ -1,7 +1,5 @@
 /** Measuring on one open device, with a line for every row as soon as it is there. */
 import type { CommandDevice } from "../src/cli/device.ts";
-import { UserError } from "../src/errors.ts";
-import { gemmVariant } from "../src/ops/variants.ts";
 import type { Gpu } from "../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../src/runtime/source.node.ts";
 import { Checker } from "./check.ts";
@@ -40,13 +38,13 @@ export class Session {
   async kernels(workloads: readonly Workload[], peak: Peak): Promise<Row[]> {
     if (workloads.length === 0) return [];
     const { gpu, check } = this.#opened;
-    const inUse = new Map(workloads.map(({ op }) => [op.name, variantInUse(gpu, op.name)]));
     const checker = new Checker({ device: gpu.device, kernels: kernelsOnDisk, variants: this.#options.variants });
     const table = new Table(workloads);
     console.log(`\n${table.header()}`);
     const rows: Row[] = [];
     for (const workload of workloads) {
-      const variant = inUse.get(workload.op.name)!;
+      const variant = variantOf(gpu, workload);
+      if (variant === null) continue;
       const problem = await checker.check(workload, variant);
       check();
       if (problem !== null) {
@@ -87,12 +85,14 @@ export class Session {
   }
 }
 
-/** "auto" stands for the choice of an op that decides by shape. */
-function variantInUse(gpu: Gpu, op: string): string {
-  if (op !== "conv2d" && op !== "matmul") return gpu.variants[op] ?? "auto";
+/** "auto" stands for the choice of an op that does not say; null for a forced variant that cannot run this. */
+function variantOf(gpu: Gpu, workload: Workload): string | null {
+  const { op, problem } = workload;
   try {
-    return gemmVariant(gpu, op);
+    const shapes = problem.inputs.map((input) => input && input.shape);
+    return op.variant?.(gpu, shapes, problem.options) ?? gpu.variants[op.name] ?? "auto";
   } catch (cause) {
-    throw new UserError(`--variant ${op}=${gpu.variants[op]}: ${(cause as Error).message}`);
+    console.error(`${workloadTitle(workload)}: ${(cause as Error).message}`);
+    return null;
   }
 }

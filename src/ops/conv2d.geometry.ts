@@ -53,3 +53,30 @@ export function conv2dGeometry(x: Shape, weight: Shape, bias: Shape | null, opti
   }
   return { n, h, w, oh, ow, inChannels, outChannels, kernel: [kh, kw], stride, padding, dilation, groups };
 }
+
+/** Lengths along which the operands lie in memory: the channels of a group, since those of groups are side by side. */
+export function channelsPerGroup({ inChannels, outChannels, groups }: Conv2dGeometry): readonly [number, number] {
+  return [inChannels / groups, outChannels / groups];
+}
+
+/** What the layer fixes, as overrides of the tiled and the blocked kernels. */
+export function layerConstants(g: Conv2dGeometry) {
+  return {
+    IN: g.inChannels,
+    OUT: g.outChannels,
+    GROUPS: g.groups,
+    KH: g.kernel[0],
+    KW: g.kernel[1],
+    STRIDE_Y: g.stride[0],
+    STRIDE_X: g.stride[1],
+    PAD_Y: g.padding[0],
+    PAD_X: g.padding[1],
+    DIL_Y: g.dilation[0],
+    DIL_X: g.dilation[1],
+  };
+}
+
+/** What the image fixes, as params of the same kernels. */
+export function imageParams({ n, h, w, oh, ow }: Conv2dGeometry) {
+  return { n, h, w, oh, ow };
+}

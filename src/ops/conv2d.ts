@@ -2,64 +2,49 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
-import { conv2dGeometry } from "./conv2d.geometry.ts";
+import { blockedBackwardInput, blockedBackwardWeight, blockedForward } from "./conv2d.blocked.ts";
+import { channelsPerGroup, conv2dGeometry, imageParams, layerConstants } from "./conv2d.geometry.ts";
 import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
 import { panelBackwardInput, panelBackwardWeight, panelForward } from "./conv2d.panel.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
 import { GEMM_VARIANTS, TILE, gemmVariant, splitCount } from "./variants.ts";
 
-/** What the layer fixes, as overrides of the tiled kernels. */
-function constants(g: Conv2dGeometry) {
-  return {
-    IN: g.inChannels,
-    OUT: g.outChannels,
-    GROUPS: g.groups,
-    KH: g.kernel[0],
-    KW: g.kernel[1],
-    STRIDE_Y: g.stride[0],
-    STRIDE_X: g.stride[1],
-    PAD_Y: g.padding[0],
-    PAD_X: g.padding[1],
-    DIL_Y: g.dilation[0],
-    DIL_X: g.dilation[1],
-  };
-}
-
-/** What the image fixes. */
-function sizes({ n, h, w, oh, ow }: Conv2dGeometry) {
-  return { n, h, w, oh, ow };
-}
-
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
-  if (gemmVariant(x.gpu, "conv2d") === "panel") return panelForward(x, w, bias, g);
+  const variant = gemmVariant(x.gpu, "conv2d", channelsPerGroup(g));
+  if (variant === "panel") return panelForward(x, w, bias, g);
+  if (variant === "blocked") return blockedForward(x, w, bias, g);
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
   x.gpu.run("conv2d", { x, w, bias: bias ?? w, y }, {
     grid: [Math.ceil(g.outChannels / g.groups / TILE.cols), Math.ceil((g.n * g.oh * g.ow) / TILE.rows), g.groups],
-    params: sizes(g),
-    constants: { ...constants(g), HAS_BIAS: bias !== null },
+    params: imageParams(g),
+    constants: { ...layerConstants(g), HAS_BIAS: bias !== null },
   });
   return y;
 }
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
-  if (gemmVariant(dy.gpu, "conv2d") === "panel") return panelBackwardInput(dy, w, g);
+  const variant = gemmVariant(dy.gpu, "conv2d", channelsPerGroup(g));
+  if (variant === "panel") return panelBackwardInput(dy, w, g);
+  if (variant === "blocked") return blockedBackwardInput(dy, w, g);
   const [sy, sx] = g.stride;
   const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.inChannels]);
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
   dy.gpu.run("conv2d_backward_input", { dy, w, dx }, {
     grid: [Math.ceil(g.inChannels / g.groups / TILE.cols), Math.ceil(phasePixels / TILE.rows), g.groups * sy * sx],
-    params: sizes(g),
-    constants: constants(g),
+    params: imageParams(g),
+    constants: layerConstants(g),
   });
   return dx;
 }
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
-  if (gemmVariant(x.gpu, "conv2d") === "panel") return panelBackwardWeight(x, dy, g);
+  const variant = gemmVariant(x.gpu, "conv2d", channelsPerGroup(g));
+  if (variant === "panel") return panelBackwardWeight(x, dy, g);
+  if (variant === "blocked") return blockedBackwardWeight(x, dy, g);
   const shape = [...g.kernel, g.inChannels / g.groups, g.outChannels];
   const across = Math.ceil(g.outChannels / g.groups / TILE.cols);
   const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / TILE.rows);
@@ -68,8 +53,8 @@ export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): 
   const dw = Tensor.empty(x.gpu, [splits, ...shape]);
   x.gpu.run("conv2d_backward_weight", { x, dy, dw }, {
     grid: [across, down, g.groups * splits],
-    params: { ...sizes(g), splits },
-    constants: constants(g),
+    params: { ...imageParams(g), splits },
+    constants: layerConstants(g),
   });
   return sumSlabs(dw, shape);
 }
@@ -80,6 +65,8 @@ const geometryOf = (x: Shape, w: Shape, bias: Shape | null | undefined, options:
 const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOptions>({
   name: "conv2d",
   variants: GEMM_VARIANTS,
+  variant: (gpu, [x, w, bias], options) =>
+    gemmVariant(gpu, "conv2d", channelsPerGroup(geometryOf(x!, w!, bias, options))),
   forward(ctx, [x, w, bias], options) {
     ctx.save(x, w);
     return conv2dForward(x, w, bias, geometryOf(x.shape, w.shape, bias?.shape, options));
@@ -107,6 +94,14 @@ const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOption
     { inputs: [[1, 8, 8, 3], [4, 4, 3, 2], null], options: { stride: [3, 3] }, note: "even kernel, unread border" },
     { inputs: [[2, 17, 18, 1], [2, 2, 1, 1], null], options: {}, note: "split weight gradient" },
     { inputs: [[1, 4, 3, 2], [1, 1, 2, 2], null], options: { stride: [2, 2] }, note: "stride larger than the kernel" },
+    { inputs: [[2, 5, 7, 4], [3, 3, 4, 8], [8]], options: { padding: [1, 1] }, note: "whole vectors" },
+    {
+      inputs: [[1, 9, 8, 8], [3, 2, 4, 8], [8]],
+      options: { stride: [2, 3], padding: [2, 1], dilation: [1, 2], groups: 2 },
+      note: "whole vectors, each axis its own",
+    },
+    { inputs: [[1, 6, 5, 4], [3, 3, 4, 4], null], options: { padding: [4, 4], dilation: [4, 4] }, note: "whole vectors" },
+    { inputs: [[1, 3, 2, 68], [1, 1, 68, 20], [20]], options: {}, note: "whole vectors, more than one tile" },
   ],
 });
 

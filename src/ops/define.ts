@@ -1,6 +1,7 @@
 /** What an operation is, how applying it records it on the tape, and the backward pass over tensors. */
 import { backward as runBackward, createNode, isGradEnabled, noGrad } from "../autograd/tape.ts";
 import type { Leaf, Node } from "../autograd/tape.ts";
+import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { DType } from "../tensor/tensor.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
@@ -53,6 +54,8 @@ export interface Op<I extends Inputs = Inputs, O = unknown> {
   readonly samples: readonly Sample<O>[];
   /** Kernel variants that every sample is to run with, besides the automatic choice. */
   readonly variants?: readonly string[];
+  /** The variant that serves inputs of these shapes. Throws, as `forward` does, where a forced one cannot. */
+  variant?(gpu: Gpu, shapes: readonly (Shape | null)[], options: O): string;
 }
 
 /** Every op defined so far, by name. */

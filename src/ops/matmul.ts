@@ -1,10 +1,13 @@
+import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
-import { GEMM_VARIANTS, TILE, gemmVariant, panelTile, splitCount } from "./variants.ts";
+import { GEMM_VARIANTS, TILE, blockedPlan, gemmVariant, panelTile, splitCount } from "./variants.ts";
+import type { GemmVariant } from "./variants.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;
@@ -41,7 +44,9 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
-  if (gemmVariant(gpu, "matmul") === "panel") return panelProduct(a, b, options);
+  const variant = variantOf(gpu, a.shape, b.shape, options);
+  if (variant === "panel") return panelProduct(a, b, options);
+  if (variant === "blocked") return blockedProduct(a, b, options);
   const across = Math.ceil(n / TILE.cols);
   const down = Math.ceil(m / TILE.rows);
   const splits = splitCount(gpu, across * down * batch, k);
@@ -79,9 +84,30 @@ function panelProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   return resizeAxis(cutFromFours(sumSlabs(slabs, shape), n), shape.length - 2, m);
 }
 
+/** The same by the kernels for GPUs. */
+function blockedProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+  const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
+  const { transposeA = false, transposeB = false } = options;
+  const { tune, tiles, splits } = blockedPlan(a.gpu, { rows: m, cols: n, slices: batch, depth: k });
+  const shape = [...a.shape.slice(0, -2), m, n];
+  const y = Tensor.empty(a.gpu, [splits, ...shape]);
+  a.gpu.run("matmul_blocked", { a, b, y }, {
+    grid: [...tiles, batch * splits],
+    params: { m, n, k, batch, splits },
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
+    tune,
+  });
+  return sumSlabs(y, shape);
+}
+
+function variantOf(gpu: Gpu, a: Shape, b: Shape, options: MatmulOptions): GemmVariant {
+  return gemmVariant(gpu, "matmul", [a.at(-1)!, b.at(-1)!, dimensions(a, b, options).n]);
+}
+
 const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({
   name: "matmul",
   variants: GEMM_VARIANTS,
+  variant: (gpu, [a, b], options) => variantOf(gpu, a!, b!, options),
   forward(ctx, [a, b], options) {
     ctx.save(a, b);
     return product(a, b, options);
@@ -117,6 +143,12 @@ const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({
     { inputs: [[11, 3], [6, 11]], options: { transposeA: true, transposeB: true } },
     { inputs: [[3, 5, 8], [3, 8, 2]], options: {}, note: "batch" },
     { inputs: [[2, 700, 2], [2, 700, 3]], options: { transposeA: true }, note: "split inner dimension" },
+    { inputs: [[13, 20], [20, 68]], options: {}, note: "whole vectors" },
+    { inputs: [[7, 12], [7, 4]], options: { transposeA: true }, note: "whole vectors" },
+    { inputs: [[66, 20], [4, 20]], options: { transposeB: true }, note: "whole vectors" },
+    { inputs: [[2, 20, 8], [2, 12, 20]], options: { transposeA: true, transposeB: true }, note: "whole vectors" },
+    { inputs: [[518, 4], [518, 4]], options: { transposeA: true }, note: "whole vectors, split inner dimension" },
+    { inputs: [[3, 516], [4, 516]], options: { transposeB: true }, note: "whole vectors, split inner dimension" },
   ],
 });
 

@@ -82,7 +82,7 @@ test("nor is a damaged op without variants, whichever pass is damaged", async ()
 });
 
 const panel = suite("panel kernels");
-const canShuffle = gemmVariant(await testGpu(), "conv2d") === "panel";
+const canShuffle = gemmVariant(await testGpu(), "conv2d", []) === "panel";
 if (!canShuffle) console.log("skipped: panel kernels against the base kernel (this adapter does not choose them)");
 const testPanel = canShuffle ? panel : panel.skip;
 
@@ -100,6 +100,44 @@ testPanel("a variant that is off by a little, or in a single element, does not a
   }
   const lastRowMissing = { file: "conv2d_panel", from: "row0 + r < pixels", to: "row0 + r + 1u < pixels" };
   await assertWrong(/^element \d+ is NaN/, conv[0], "panel", lastRowMissing);
+});
+
+// Between them: both tiles, several of each with a ragged edge, sums that are split and sums that are not.
+const dilated = { n: 1, h: 30, w: 30, groups: 1, kernel: pair(3), stride: pair(1), padding: pair(24), dilation: pair(24) };
+const inFours = [
+  ...convolutionPasses("few", { ...dilated, inChannels: 12, outChannels: 20 }),
+  ...convolutionPasses("widening", { ...dilated, inChannels: 20, outChannels: 260 }),
+  ...convolutionPasses("narrowing", { ...dilated, inChannels: 260, outChannels: 20 }),
+  ...convolutionPasses("pointwise", { ...dilated, inChannels: 132, outChannels: 68, kernel: pair(1), padding: pair(0) }),
+  ...convolutionPasses("strided", {
+    ...dilated,
+    inChannels: 24,
+    outChannels: 40,
+    groups: 2,
+    stride: [2, 3],
+    padding: [2, 0],
+    dilation: [1, 2],
+  }),
+  ...[false, true].flatMap((turned) => [
+    ...matmulPasses("product", { batch: 1, m: 132, n: 68, k: 100, transposeA: turned, transposeB: turned }),
+    ...matmulPasses("products", { batch: 2, m: 132, n: 132, k: 36, transposeA: turned, transposeB: turned }),
+  ]),
+];
+
+for (const workload of inFours) {
+  test(`${workload.label}: blocked ${workload.op.name} ${workload.pass} agrees with the base kernel`, async () => {
+    assert.is(await checkWith(workload, "blocked"), null);
+  });
+}
+
+test("a blocked kernel that is off by a little does not", async () => {
+  const files = ["conv2d_blocked", "conv2d_backward_input_blocked", "conv2d_backward_weight_blocked"];
+  for (const [i, file] of files.entries()) {
+    const damage = { file, from: "vec4f(lower.w)", to: "vec4f(0.9999 * lower.w)" };
+    await assertWrong(/^element \d+ is .*, the base kernel has /, inFours[i], "blocked", damage);
+  }
+  const damage = { file: "matmul_blocked", from: "a_rows, k, TRANSPOSE_A", to: "a_rows, k + 4u, TRANSPOSE_A" };
+  await assertWrong(/^element \d+ is .*, the base kernel has /, inFours.at(-1)!, "blocked", damage);
 });
 
 test.run();

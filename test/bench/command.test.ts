@@ -51,7 +51,7 @@ test("options that cannot be used are named in one line", async () => {
     [["--set", "large"], "--set large", "small or full"],
     [["--filter", "("], "--filter (", "Unterminated group"],
     [["--filter", "nothing like it"], "--filter nothing like it: none of the"],
-    [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel"],
+    [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel|blocked"],
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
     [["--filter", "tiny train", "--set", "full"], "--filter tiny train"],
   ];

@@ -58,7 +58,7 @@ const CASES: readonly Case[] = [
   ["train", ["--set", "optim.lr=fast"], "optim.lr", '"fast"'],
   ["train", ["--set", "model.host=unet"], "model.host", "unet"],
   ["train", ["--preset", "huge"], '"huge"', "tiny"],
-  ["train", ["--variant", "conv2d=fast"], "conv2d=fast", "conv2d=tiled|panel"],
+  ["train", ["--variant", "conv2d=fast"], "conv2d=fast", "conv2d=tiled|panel|blocked"],
   ["train", ["--run", full], full, "--resume"],
   ["train", ["--resume", never], `${never}/config.json`],
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
