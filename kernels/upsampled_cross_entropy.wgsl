@@ -1,24 +1,24 @@
 // upsampled_cross_entropy: cross-entropy of class scores resized bilinearly to their labels, and its gradient, without
 // storing the resized scores (torch.nn.functional.cross_entropy of torch.nn.functional.interpolate(mode="bilinear")).
 //
-// Of an output pixel with label t and scores z_k, those of the four pixels of x around it mixed as interpolate_linear.wgsl
-// does:   loss = lse - z_t,   d loss / d z_k = exp(z_k - lse) - [k = t],   lse = log(sum_j exp z_j)
+// Of an output pixel with label t and scores z_k, those of the four pixels of x around it mixed as in
+// interpolate_linear.wgsl:  loss = lse - z_t,   d loss / d z_k = exp(z_k - lse) - [k = t],   lse = log(sum_j exp z_j)
 // A label that is IGNORE, or no class at all, gives loss 0 and no gradient.
 //
-// x is seen as (h + 1) x (w + 1) cells: cell (i, j) lies between the centres of the pixels (i - 1, j - 1) and (i, j), its
-// corners; beyond the border the nearest pixel stands for a corner. All outputs in a cell are mixed from its corners, so
-// whoever computes many of them loads each score once for all.
+// x is seen as (h + 1) x (w + 1) cells: cell (i, j) lies between the centres of the pixels (i - 1, j - 1) and (i, j),
+// its corners; beyond the border the nearest pixel stands for a corner. All outputs in a cell are mixed from its
+// corners, so whoever computes many of them loads each score once for all.
 //
-// forward   sums[i] = (loss, number of labelled outputs) over the outputs of one row in one cell, i = (image, row, cell);
-//           lse of every output, rounded no more than its scores have been
+// forward   sums[i] = (loss, number of labelled outputs) over the outputs of one row in one cell,
+//           i = (image, row, cell); lse of every output, rounded no more than its scores have been
 // backward  corners[image][cell][4][CLASSES] = the gradient that the outputs of a cell give to its upper left, upper
 //           right, lower left and lower right corner, with that of corners beyond the border added to their pixels'
-// gather    dx = dloss[0] * factor[0] * the sum of the four entries of `parts`, the corners, that are a pixel's. `factor`
-//           is what cross_entropy_mean.wgsl leaves after adding up the sums.
+// gather    dx = dloss[0] * factor[0] * the sum of the four entries of `parts`, the corners, that are a pixel's.
+//           `factor` is what cross_entropy_mean.wgsl leaves after adding up the sums.
 //
-// So each pass takes an exponential once, nothing is added atomically, and stored are one number per output until
-// backward and four per score of x during it: for outputs 8 times as large as x a sixteenth of the resized scores. Going
-// back over one axis after the other would store an eighth, and take the exponentials of most outputs twice, for
+// So backward takes every exponential once, nothing is added atomically, and stored are one number per output until
+// backward and four per score of x during it: for outputs 8 times as large as x a sixteenth of the resized scores.
+// Going back over one axis after the other would store an eighth, and take the exponentials of most outputs twice, for
 // the columns on both sides.
 //
 // PIXELS    outputs that forward has in registers at a time; a set that is not full costs as much as a full one

@@ -26,7 +26,8 @@ export interface Axis {
 const MAX_SIZE = 65535;
 
 /** The resampling of the height and of the width of x [n, h, w, c]. */
-export function axes(shape: Shape, { size, scaleFactor, alignCorners, rows }: InterpolateOptions): readonly [Axis, Axis] {
+export function axes(shape: Shape, options: InterpolateOptions): readonly [Axis, Axis] {
+  const { size, scaleFactor, alignCorners, rows } = options;
   const axisOf = (axis: 1 | 2): Axis => {
     const inSize = shape[axis];
     const scale = scaleFactor?.[axis - 1];

@@ -37,7 +37,8 @@ const CASES: readonly (readonly [Shape, Pair])[] = [
 
 for (const [shape, size] of CASES) {
   for (const alignCorners of [false, true]) {
-    test(`[${shape}] to [${size}]${alignCorners ? ", align_corners" : ""}: the composed loss and its gradient`, async () => {
+    const title = `[${shape}] to [${size}]${alignCorners ? ", align_corners" : ""}`;
+    test(`${title}: the composed loss and its gradient`, async () => {
       const gpu = await testGpu({ guarded: true });
       using _ = gpu.arena();
       const { logits, label } = problem(gpu, shape, size);
