@@ -2,6 +2,7 @@
 import type { DispatchOptions } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumSlabs } from "./accumulate.ts";
+import { imageParams } from "./conv2d.geometry.ts";
 import type { Conv2dGeometry } from "./conv2d.geometry.ts";
 import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
 import { panelTile, splitCount } from "./variants.ts";
@@ -73,7 +74,7 @@ function padded(g: Conv2dGeometry) {
   const groupIn = toFour(g.inChannels / g.groups);
   const groupOut = toFour(g.outChannels / g.groups);
   const params: DispatchOptions<"conv2d_backward_input_panel">["params"] & object = {
-    n: g.n, h: g.h, w: g.w, oh: g.oh, ow: g.ow,
+    ...imageParams(g),
     in_channels: g.groups * groupIn,
     out_channels: g.groups * groupOut,
     groups: g.groups,

@@ -20,7 +20,7 @@ test("GPUs take the blocked kernels for whole vectors and whole steps, CPU adapt
   ];
   for (const [lengths, variant] of cases) {
     assert.is(gemmVariant(adapter(false), "conv2d", lengths), variant, String(lengths));
-    assert.is(gemmVariant(adapter(true), "conv2d", lengths), "shuffle");
+    assert.is(gemmVariant(adapter(true), "conv2d", lengths), "panel");
     assert.is(gemmVariant(adapter(false, "tiled"), "conv2d", lengths), "tiled");
   }
 });

@@ -79,7 +79,7 @@ test("features that a kernel enables are asked of the device", async () => {
     get: (target, key) => (key === "features" ? new Set() : (target[key as keyof GPUDevice] as unknown)),
   });
   await assertRejects(
-    () => new Programs(plain, kernelsOnDisk).get("matmul_panel", { TRANSPOSE_A: false }, {}),
+    () => new Programs(plain, kernelsOnDisk).get("matmul_panel", { TRANSPOSE_A: false, TRANSPOSE_B: false }, {}),
     Error,
     'kernels/matmul_panel.wgsl needs the feature "subgroups", which this device does not have',
   );
