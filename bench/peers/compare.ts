@@ -29,7 +29,7 @@ export async function compare(gpu: Gpu, clock: Clock, workload: Workload, peers:
         const got = await pass.result();
         peer.check();
         const problem = sumsDiffer(got, want, "ours", workload.problem.depth!);
-        if (problem) throw new Error(problem);
+        if (problem) throw new Error(`computes something else: ${problem}`);
         contestants.push({ clock: peer.clock, record: pass.record });
         running.push(name);
       } catch (error) {

@@ -42,7 +42,7 @@ const GROUPS = {
   "all rows": () => true,
 } as const;
 
-const WIDTH = 8;
+const WIDTH = 10;
 
 /** Lines of a table whose columns fit these workloads; reasons for missing ratios are numbered, for footnotes. */
 export class ComparisonTable {
@@ -76,9 +76,9 @@ export class ComparisonTable {
     if (value !== null) return value.toFixed(2);
     const result = row.peers[peer];
     if (!result) return "-";
-    const reason = `${PEERS[peer]} cannot: ${(result as { cannot: string }).cannot}`;
+    const reason = `${PEERS[peer]}: ${(result as { cannot: string }).cannot}`;
     if (!this.#reasons.includes(reason)) this.#reasons.push(reason);
-    return `no [${this.#reasons.indexOf(reason) + 1}]`;
+    return `cannot [${this.#reasons.indexOf(reason) + 1}]`;
   }
 
   #line(name: string, pass: string, label: string, numbers: readonly string[]): string {
