@@ -67,7 +67,7 @@ const tiny: Config = {
     workers: 1,
     cacheMiB: 256,
   },
-  train: { epochs: 7, batchSize: 2, seed: 0, evalEvery: 7, logEvery: 10, saveEvery: 200, panels: 4 },
+  train: { epochs: 8, batchSize: 2, seed: 0, evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };
 
