@@ -28,7 +28,8 @@ const COMMAND = {
 
 A row is timed only if its kernels are right. Variants are compared with the base kernel "tiled" on the same operands;
 where shaders run on the CPU, which makes the base kernel slow, on a smaller map with the same channels, window, stride
-and dilation. Base kernels and ops without variants are compared with an f64 reference at a small size.
+and dilation. Base kernels and ops without variants are compared with an f64 reference at a small size. The column
+"variant" shows the choice for each row; a row that a forced variant cannot run is left out with the reason.
 
 Times are wall time from submit to completion, of at least 20 ms of repetitions and at least 5 samples. "median" says
 how far the median lies above the minimum, that is, how disturbed the machine was. Rates are those of the minimum.

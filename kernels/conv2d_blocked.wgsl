@@ -81,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let top = vec4i((line - image * params.oh) * STRIDE_Y) - i32(PAD_Y);
   let left = vec4i((pixel - line * params.ow) * STRIDE_X) - i32(PAD_X);
   let start = (vec4i(image * params.h) + top) * i32(params.w) + left;
-  let w_at = group.x * (COLS / 4u) + quad;
+  let w_quad = group.x * (COLS / 4u) + quad;
 
   let row = local / 16u * 2u;
   let col = local % 16u;
@@ -104,8 +104,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let stop = min(end - tap_start, GROUP_IN);
     for (var inner = max(begin, tap_start) - tap_start; inner < stop; inner += DEPTH) {
       let channel = inner + 4u * slot;
+      var block = mat4x4f();
       if (stages_x) {
-        let block = transpose(mat4x4f(
+        block = transpose(mat4x4f(
           read_x(x_at.x, channel / 4u),
           read_x(x_at.y, channel / 4u),
           read_x(x_at.z, channel / 4u),
@@ -116,15 +117,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         x_tile[4u * slot + 2u][quad] = block[2];
         x_tile[4u * slot + 3u][quad] = block[3];
       } else if (local < ROWS + COLS) {
-        var block = mat4x4f();
-        if (channel < GROUP_IN && w_at < GROUP_OUT / 4u) {
-          let source_w = ((tap * GROUP_IN + channel) * OUT + g * GROUP_OUT) / 4u + w_at;
-          block = mat4x4f(
-            w[source_w],
-            w[source_w + OUT / 4u],
-            w[source_w + 2u * (OUT / 4u)],
-            w[source_w + 3u * (OUT / 4u)],
-          );
+        if (channel < GROUP_IN && w_quad < GROUP_OUT / 4u) {
+          let at = ((tap * GROUP_IN + channel) * OUT + g * GROUP_OUT) / 4u + w_quad;
+          block = mat4x4f(w[at], w[at + OUT / 4u], w[at + 2u * (OUT / 4u)], w[at + 3u * (OUT / 4u)]);
         }
         w_tile[4u * slot][quad] = block[0];
         w_tile[4u * slot + 1u][quad] = block[1];

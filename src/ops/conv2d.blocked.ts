@@ -27,7 +27,8 @@ export function blockedBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): 
   const [sy, sx] = g.stride;
   const shape = [g.n, g.h, g.w, g.inChannels];
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
-  const size = { rows: phasePixels, cols: groupIn, slices: g.groups * sy * sx, depth: taps(g) * groupOut };
+  const phases = sy * sx; // each meets as large a share of the taps
+  const size = { rows: phasePixels, cols: groupIn, slices: g.groups * phases, depth: (taps(g) * groupOut) / phases };
   const { tune, tiles, splits } = blockedPlan(dy.gpu, size);
   const dx = Tensor.empty(dy.gpu, [splits, ...shape]);
   dy.gpu.run("conv2d_backward_input_blocked", { dy, w, dx }, {

@@ -102,6 +102,7 @@ const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOption
     },
     { inputs: [[1, 6, 5, 4], [3, 3, 4, 4], null], options: { padding: [4, 4], dilation: [4, 4] }, note: "whole vectors" },
     { inputs: [[1, 3, 2, 68], [1, 1, 68, 20], [20]], options: {}, note: "whole vectors, more than one tile" },
+    { inputs: [[1, 1, 2, 512], [1, 1, 512, 4], [4]], options: {}, note: "whole vectors, split sums" },
   ],
 });
 
