@@ -6,14 +6,16 @@
 // A lane loads its 4 columns of op(b) from a texture, and of op(a) 4 values of every LANES-th row, which subgroupShuffle
 // hands to the others. Loops over arrays have as many turns as those have places: then the compiler unrolls them into registers.
 //
-// bindings  a: read, [batch, m, k], or [batch, k, m] where TRANSPOSE_A; b: read, texels of [batch, k, n], or [batch, n, k]
-//           where TRANSPOSE_B: float i in component i % 4 of the texel i / 4, and texel t at (t % 4096, t / 4096);
-//           y: write, [splits, batch, m, n], parts of k to be added in order
-// overrides TRANSPOSE_A, TRANSPOSE_B: stored transposed
-// params    m, n, k, batch, splits: parts of k, multiples of 4
+// bindings  a: read, [batch, m, k], or [batch, k, m] where TRANSPOSE_A; a_each: the same buffer; b: read, texels of
+//           [batch, k, n], or [batch, n, k] where TRANSPOSE_B: float i in component i % 4 of the texel i / 4, and texel t at
+//           (t % 4096, t / 4096); bias: read, [n] or longer; y: write, [splits, batch, m, n], parts of k to be added in order
+// overrides TRANSPOSE_A, TRANSPOSE_B: stored transposed; EACH: rows of a, not transposed, are of any length, and read number
+//           by number
+// params    m, n, k, batch; part: length of a part of k, in fours; has_bias: 0: bias is bound but not read, else the length
+//           of bias, which the first part adds
 // dispatch  (ceil(n / (4*LANES)), ceil(m / (128/LANES)), batch * splits) workgroups of 8
-// limits    n is a multiple of 4; m and k are where they are the last axis of an operand, which k may also be padded to with
-//           zeros; subgroups of at least 8 lanes that hold a workgroup of 8
+// limits    n is a multiple of 4; m is where TRANSPOSE_A; k is unless EACH, where TRANSPOSE_B after padding with zeros;
+//           subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
@@ -24,22 +26,35 @@ const QUADS: u32 = LANES / 4u; // fours of rows that a load of LANES lanes bring
 
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
+override EACH: bool = false;
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
   batch: u32,
-  splits: u32,
+  part: u32,
+  has_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var b: texture_2d<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a_each: array<f32>;
+@group(0) @binding(2) var b: texture_2d<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+const NEXT: vec4u = vec4u(0u, 1u, 2u, 3u);
 
 fn fetch(texel: u32) -> vec4f {
   return textureLoad(b, vec2u(texel & 4095u, texel >> 12u), 0);
+}
+
+// Up to 4 numbers of a row that has `left` more of them, zeros after those.
+fn load_each(at: u32, left: u32) -> vec4f {
+  let place = at + min(NEXT, vec4u(left - 1u));
+  let values = vec4f(a_each[place.x], a_each[place.y], a_each[place.z], a_each[place.w]);
+  return select(vec4f(), values, NEXT < vec4u(left));
 }
 
 @compute @workgroup_size(8)
@@ -47,9 +62,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let batch = group.z % params.batch;
   let part = group.z / params.batch;
   let steps = (params.k + 3u) / 4u;
-  let part_steps = (steps + params.splits - 1u) / params.splits;
-  let begin = min(part * part_steps, steps);
-  let end = min(begin + part_steps, steps);
+  let begin = min(part * params.part, steps);
+  let end = min(begin + params.part, steps);
   let columns = params.n / 4u;
   let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
@@ -62,7 +76,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var i = 0u; i < LOADS; i++) {
     let row = min(row0 + i * LANES + lane - first, params.m - 1u);
     let quad = min(row0 / 4u + i * QUADS + (lane - first) / 4u, params.m / 4u - 1u);
-    at[i] = select((batch * params.m + row) * steps, batch * params.k * (params.m / 4u) + quad, TRANSPOSE_A);
+    let straight = (batch * params.m + row) * select(steps, params.k, EACH);
+    at[i] = select(straight, batch * params.k * (params.m / 4u) + quad, TRANSPOSE_A);
   }
   let near = min(column, columns - 1u);
   let source_at = batch * params.k * columns + near;
@@ -95,7 +110,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         c[r] = fma(s3, bv[3], fma(s2, bv[2], fma(s1, bv[1], fma(s0, bv[0], c[r]))));
       }
     } else {
-      for (var i = 0u; i < LOADS; i++) { av[i] = a[at[i] + step]; }
+      if (EACH) {
+        for (var i = 0u; i < LOADS; i++) { av[i] = load_each(at[i] + 4u * step, params.k - 4u * step); }
+      } else {
+        for (var i = 0u; i < LOADS; i++) { av[i] = a[at[i] + step]; }
+      }
       for (var r = 0u; r < ROWS; r++) {
         let s = subgroupShuffle(av[r / LANES], first + r % LANES);
         c[r] = fma(vec4f(s.w), bv[3], fma(vec4f(s.z), bv[2], fma(vec4f(s.y), bv[1], fma(vec4f(s.x), bv[0], c[r]))));
@@ -104,7 +123,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   if (column >= columns) { return; }
+  var offset = vec4f();
+  if (params.has_bias != 0u && part == 0u) {
+    let place = min(4u * column + NEXT, vec4u(params.has_bias - 1u));
+    offset = vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]);
+  }
   for (var r = 0u; r < ROWS; r++) {
-    if (row0 + r < params.m) { y[(group.z * params.m + row0 + r) * columns + column] = c[r]; }
+    if (row0 + r < params.m) { y[(group.z * params.m + row0 + r) * columns + column] = c[r] + offset; }
   }
 }

@@ -6,7 +6,10 @@
 //
 // bindings  x: read, out: write. Rows of xRow and outRow elements; an axis in the middle is a row of all that it spans.
 // params    count: elements of out, for insert of x; before: elements; filler: bits
-// dispatch  one invocation per 4 of `count`: ceil(ceil(count / 4) / 64) workgroups, folded over y beyond 65535
+// ELEMENTS  that one invocation takes: on a CPU adapter starting one costs more than some elements
+// dispatch  one invocation per ELEMENTS of `count`: ceil(ceil(count / ELEMENTS) / 64) workgroups, folded over y beyond 65535
+
+const ELEMENTS: u32 = 4u; // @tune 4 16
 
 struct Params {
   count: u32,
@@ -22,10 +25,10 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let first = 4u * (id.x + id.y * groups.x * 64u);
-  var row = first / params.outRow; // the only division for these four elements: they are followed by counting
+  let first = ELEMENTS * (id.x + id.y * groups.x * 64u);
+  var row = first / params.outRow; // the only division for these elements: they are followed by counting
   var column = first - row * params.outRow;
-  for (var i = first; i < min(first + 4u, params.count); i++) {
+  for (var i = first; i < min(first + ELEMENTS, params.count); i++) {
     let source = i32(column) - params.before;
     var value = params.filler;
     if (source >= 0 && source < i32(params.xRow)) { value = x[row * params.xRow + u32(source)]; }
@@ -40,10 +43,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 
 @compute @workgroup_size(64)
 fn insert(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let first = 4u * (id.x + id.y * groups.x * 64u);
+  let first = ELEMENTS * (id.x + id.y * groups.x * 64u);
   var row = first / params.xRow;
   var column = first - row * params.xRow;
-  for (var i = first; i < min(first + 4u, params.count); i++) {
+  for (var i = first; i < min(first + ELEMENTS, params.count); i++) {
     out[row * params.outRow + u32(params.before) + column] = x[i];
     column++;
     if (column == params.xRow) {

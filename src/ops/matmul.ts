@@ -5,8 +5,8 @@ import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
-import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
-import { GEMM_VARIANTS, TILE, blockedPlan, gemmVariant, panelTile, splitCount } from "./variants.ts";
+import { panelProduct } from "./matmul.panel.ts";
+import { GEMM_VARIANTS, TILE, blockedPlan, gemmVariant, splitCount } from "./variants.ts";
 import type { GemmVariant } from "./variants.ts";
 
 export interface MatmulOptions {
@@ -45,43 +45,19 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
   const variant = variantOf(gpu, a.shape, b.shape, options);
-  if (variant === "panel") return panelProduct(a, b, options);
+  const { transposeA = false, transposeB = false } = options;
+  if (variant === "panel") return panelProduct(a, b, null, { batch, m, n, k, transposeA, transposeB }, shape);
   if (variant === "blocked") return blockedProduct(a, b, options);
   const across = Math.ceil(n / TILE.cols);
   const down = Math.ceil(m / TILE.rows);
   const splits = splitCount(gpu, across * down * batch, k);
   const y = Tensor.empty(gpu, [splits, ...shape]);
-  const { transposeA = false, transposeB = false } = options;
   gpu.run("matmul", { a, b, y }, {
     grid: [across, down, batch * splits],
     params: { m, n, k, batch, splits },
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
   });
   return sumSlabs(y, shape);
-}
-
-/** The same by the kernels for adapters that run on the CPU. */
-function panelProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
-  const { gpu } = a;
-  const { transposeA = false, transposeB = false } = options;
-  const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
-  const left = padToFours(a);
-  const right = transposeB ? resizeAxis(padToFours(b), b.shape.length - 2, toFour(n)) : padToFours(b);
-  const lines = transposeA ? toFour(m) : m;
-  const columns = toFour(n);
-  const { rows, cols, tune } = panelTile(columns);
-  const grid = [Math.ceil(columns / cols), Math.ceil(lines / rows)] as const;
-  const splits = splitCount(gpu, grid[0] * grid[1] * batch, k);
-  const shape = [...a.shape.slice(0, -2), lines, columns];
-  const slabs = Tensor.empty(gpu, [splits, ...shape]);
-  gpu.run("matmul_panel", { a: left, b: gpu.asTexels(right, right.size), y: slabs }, {
-    grid: [...grid, batch * splits],
-    params: { m: lines, n: columns, k, batch, splits },
-    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
-    tune,
-  });
-  [left, right].forEach((tensor) => tensor.release());
-  return resizeAxis(cutFromFours(sumSlabs(slabs, shape), n), shape.length - 2, m);
 }
 
 /** The same by the kernels for GPUs. */

@@ -97,3 +97,9 @@ export function vectorDispatch(gpu: Gpu, count: number): { readonly elements: nu
   const VECTORS = gpu.capabilities.isSoftware ? 16 : 2;
   return { elements: Math.ceil(count / VECTORS), tune: { VECTORS } };
 }
+
+/** The same for kernels that take element by element. */
+export function elementDispatch(gpu: Gpu, count: number): { readonly elements: number; readonly tune: Tune } {
+  const ELEMENTS = gpu.capabilities.isSoftware ? 16 : 4;
+  return { elements: Math.ceil(count / ELEMENTS), tune: { ELEMENTS } };
+}

@@ -3,7 +3,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { NdArray } from "./ndarray.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
-import { vectorDispatch } from "./variants.ts";
+import { elementDispatch, vectorDispatch } from "./variants.ts";
 
 /**
  * x with its axis `dim` replaced by one of `length` places, in which x begins at place `before`: `before` >= 0 pads,
@@ -30,7 +30,7 @@ function rows(count: number, x: Tensor, out: Tensor, dim: number, before: number
   const [units, xRow, outRow, shift] = vectors ? sizes.map((n) => n / 4) : sizes;
   return {
     vectors,
-    ...(vectors ? vectorDispatch(x.gpu, units) : { elements: Math.ceil(units / 4) }),
+    ...(vectors ? vectorDispatch(x.gpu, units) : elementDispatch(x.gpu, units)),
     params: { count: units, xRow, outRow, before: shift, filler },
   };
 }

@@ -174,7 +174,7 @@ export class Recorder {
       const info = program.kernel.bindings;
       const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({
         binding: info[program.storage[i]].binding,
-        resource: b instanceof Scratch ? b.view : { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 4) },
+        resource: b instanceof Scratch ? b.view : { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 16) },
       }));
       if (program.hasParams) entries.push({ binding: info.params.binding, resource: { buffer: uniform!, size: SLOT_BYTES } });
       group = this.#device.createBindGroup({ label: program.name, layout: program.layout, entries });

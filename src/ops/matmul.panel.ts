@@ -1,0 +1,45 @@
+/** Matrix products by the `panel` kernel, for adapters that run on the CPU. */
+import { Tensor } from "../tensor/tensor.ts";
+import type { Shape } from "../tensor/shape.ts";
+import { sumSlabs } from "./accumulate.ts";
+import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
+import { panelTile, splitCount } from "./variants.ts";
+
+export interface PanelProduct {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/**
+ * Unrecorded op(a)·op(b) + bias. Rows of a that do not lie transposed may have any length; other last axes are padded.
+ *
+ * @param shape of the result: [batch, m, n] as the caller sees it
+ */
+export function panelProduct(a: Tensor, b: Tensor, bias: Tensor | null, size: PanelProduct, shape: Shape): Tensor {
+  const { gpu } = a;
+  const { batch, m, n, k, transposeA, transposeB } = size;
+  const left = transposeA ? padToFours(a.view([batch, k, m])) : a.detach();
+  const padded = padToFours(b.view(transposeB ? [batch, n, k] : [batch, k, n]));
+  const right = transposeB ? resizeAxis(padded, 1, toFour(n)) : padded;
+  const lines = transposeA ? toFour(m) : m;
+  const columns = toFour(n);
+  const { rows, cols, tune } = panelTile(columns);
+  const grid = [Math.ceil(columns / cols), Math.ceil(lines / rows)] as const;
+  const splits = splitCount(gpu, grid[0] * grid[1] * batch, k);
+  const slabs = Tensor.empty(gpu, [splits, batch, lines, columns]);
+  gpu.run("matmul_panel", { a: left, a_each: left, b: gpu.asTexels(right, right.size), bias: bias ?? left, y: slabs }, {
+    grid: [...grid, batch * splits],
+    params: { m: lines, n: columns, k, batch, part: Math.ceil(Math.ceil(k / 4) / splits), has_bias: bias?.size ?? 0 },
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, EACH: !transposeA && k % 4 !== 0 },
+    tune,
+  });
+  [left, right].forEach((tensor) => tensor.release());
+  const y = resizeAxis(cutFromFours(sumSlabs(slabs, [batch, lines, columns]), n), 1, m);
+  const result = y.view(shape);
+  y.release();
+  return result;
+}
