@@ -25,7 +25,7 @@ const COMMAND = {
     filter: { value: "RE", help: 'Only rows where this regular expression matches "NAME OP PASS".' },
     json: {
       value: "PATH",
-      help: "Also writes adapter, peaks and rows as JSON; in a folder, such as bench/results/, the adapter names the file.",
+      help: "Also writes all of it as JSON: into this file, or in a folder such as bench/results/ under the adapter's name.",
     },
     roofline: { value: "FILE", help: "Also draws the kernels' rows under the measured roof, as SVG." },
     against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },

@@ -92,10 +92,9 @@ export function rooflineSvg({ adapter, peak, rows }: Pick<Results, "adapter" | "
     element("style", {}, STYLE),
     element("rect", { class: "page", width: SIZE.width, height: SIZE.height }),
     text("Roofline of the training kernels", { class: "head", x: PLOT.left, y: 36 }),
-    text(
-      `${rows.length} rows; roof: ${short(peak.gflops)} GFLOP/s of multiply-adds, ${short(peak.gbps)} GB/s copied, both measured`,
-      { class: "faint", x: PLOT.left, y: 58 },
-    ),
+    text(`${rows.length} rows; the roof is measured: multiply-adds out of registers, and a copy through memory`, {
+      ...{ class: "faint", x: PLOT.left, y: 58 },
+    }),
     ...axes(x, y),
     ...roof(x, y, peak),
     ...counting.map((row) => dot(row, x.at(intensity(row)), Math.min(y.at(row.gflops), PLOT.bottom))),
@@ -117,19 +116,19 @@ function intensity({ gflops, gbps }: Row): number {
 function axes(x: LogScale, y: LogScale): string[] {
   const vertical = x.ticks().flatMap((value) => {
     const at = x.at(value);
-    return [line(at, PLOT.top, at, PLOT.bottom), number(value, { x: at, y: PLOT.bottom + 18, "text-anchor": "middle" })];
+    return [line(at, PLOT.top, at, PLOT.bottom), number(value, at, PLOT.bottom + 18, "middle")];
   });
   const horizontal = y.ticks().flatMap((value) => {
     const at = y.at(value);
-    return [line(PLOT.left, at, PLOT.right, at), number(value, { x: PLOT.left - 8, y: at + 4, "text-anchor": "end" })];
+    return [line(PLOT.left, at, PLOT.right, at), number(value, PLOT.left - 8, at + 4, "end")];
   });
   const middle = (PLOT.top + PLOT.bottom) / 2;
-  const turned = { x: 20, y: middle, "text-anchor": "middle", transform: `rotate(-90 20 ${middle})` };
+  const centred = { class: "faint", "text-anchor": "middle" };
   return [
     ...vertical,
     ...horizontal,
-    text("arithmetic intensity, flop per byte", { class: "faint", x: PLOT.right, y: PLOT.bottom + 36, "text-anchor": "end" }),
-    text("GFLOP/s", { class: "faint", ...turned }),
+    text("arithmetic intensity, flop per byte", { ...centred, x: (PLOT.left + PLOT.right) / 2, y: PLOT.bottom + 34 }),
+    text("GFLOP/s", { ...centred, x: 20, y: middle, transform: `rotate(-90 20 ${middle})` }),
   ];
 }
 
@@ -137,8 +136,8 @@ function line(x1: number, y1: number, x2: number, y2: number): string {
   return element("line", { class: "grid", x1, y1, x2, y2 });
 }
 
-function number(value: number, attributes: Readonly<Record<string, string | number>>): string {
-  return text(String(value), { class: "faint", ...attributes });
+function number(value: number, x: number, y: number, anchor: "middle" | "end"): string {
+  return text(String(value), { class: "faint", x, y, "text-anchor": anchor });
 }
 
 /** The slope of the bandwidth up to the ridge, the ceiling of the arithmetic from there on. */
@@ -151,20 +150,23 @@ function roof(x: LogScale, y: LogScale, { gflops, gbps }: Results["peak"]): stri
   });
   const ground = [...corners, `${PLOT.right},${PLOT.bottom}`, `${round(x.at(start))},${PLOT.bottom}`];
   const slope = Math.sqrt(start * ridge);
-  const [atX, atY] = [x.at(slope), y.at(slope * gbps)];
+  const [atX, atY] = [x.at(slope), y.at(slope * gbps)].map(round);
   const angle = (180 / Math.PI) * Math.atan2(y.at(gflops) - y.at(start * gbps), x.at(ridge) - x.at(start));
   return [
     element("polygon", { class: "ground", "fill-opacity": 0.6, points: ground.join(" ") }),
     element("polyline", { class: "roof", points: corners.join(" ") }),
-    text(`${short(gbps)} GB/s`, { x: atX, y: atY - 8, "text-anchor": "middle", transform: `rotate(${round(angle)} ${round(atX)} ${round(atY)})` }),
-    text(`${short(gflops)} GFLOP/s`, { x: PLOT.right - 6, y: y.at(gflops) - 8, "text-anchor": "end" }),
+    text(`${short(gbps)} GB/s copied`, {
+      ...{ x: atX, y: atY - 9, "text-anchor": "middle", transform: `rotate(${round(angle)} ${atX} ${atY})` },
+    }),
+    text(`${short(gflops)} GFLOP/s of multiply-adds`, { x: PLOT.right - 6, y: y.at(gflops) - 9, "text-anchor": "end" }),
   ];
 }
 
 /** What does not calculate has no place above: it is drawn by the bytes that it moves. */
 function strip(rows: readonly Row[], gbps: number): string[] {
   const rates = rows.map((row) => row.gbps);
-  const x = new LogScale([Math.min(gbps / 10, ...rates) / 1.5, Math.max(gbps, ...rates) * 1.5], [PLOT.left, PLOT.right]);
+  const ends = [Math.min(gbps / 10, ...rates) / 1.5, Math.max(gbps, ...rates) * 1.5] as const;
+  const x = new LogScale(ends, [PLOT.left, PLOT.right]);
   const middle = (STRIP.top + STRIP.bottom) / 2;
   const height = STRIP.bottom - STRIP.top;
   const roofAt = x.at(gbps);
@@ -173,7 +175,7 @@ function strip(rows: readonly Row[], gbps: number): string[] {
     element("rect", { class: "ground", x: PLOT.left, y: STRIP.top, width: PLOT.right - PLOT.left, height }),
     ...x.ticks().flatMap((value) => {
       const at = x.at(value);
-      return [line(at, STRIP.top, at, STRIP.bottom), number(value, { x: at, y: STRIP.bottom + 16, "text-anchor": "middle" })];
+      return [line(at, STRIP.top, at, STRIP.bottom), number(value, at, STRIP.bottom + 16, "middle")];
     }),
     element("line", { class: "roof", x1: roofAt, y1: STRIP.top, x2: roofAt, y2: STRIP.bottom }),
     ...rows.map((row) => dot(row, x.at(row.gbps), middle)),
@@ -182,10 +184,11 @@ function strip(rows: readonly Row[], gbps: number): string[] {
 
 function dot(row: Row, cx: number, cy: number): string {
   const family = FAMILIES.findIndex(({ has }) => has(row));
-  const shape = Object.entries(row.shape).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join("x") : value}`);
-  const rates = [`${short(row.gflops)} GFLOP/s`, `${short(row.gbps)} GB/s`, `${short(row.percentOfPeak)} % of the roof`];
-  const lines = [nameOf(row), shape.join(", "), `variant ${row.variant}: ${rates.join(", ")}`];
-  return element("circle", { class: `dot f${family}`, cx, cy, r: RADIUS }, text(lines.join("\n"), {}, "title"));
+  const show = (value: unknown): string => (Array.isArray(value) ? value.join("x") : String(value));
+  const shape = Object.entries(row.shape).map(([key, value]) => `${key} ${show(value)}`);
+  const rates = `${short(row.gflops)} GFLOP/s, ${short(row.gbps)} GB/s, ${short(row.percentOfPeak)} % of the roof`;
+  const words = [nameOf(row), shape.join(", "), `variant ${row.variant}: ${rates}`].join("\n");
+  return element("circle", { class: `dot f${family}`, cx, cy, r: RADIUS }, text(words, {}, "title"));
 }
 
 function legend(rows: readonly Row[], below: number): string[] {
@@ -198,7 +201,7 @@ function legend(rows: readonly Row[], below: number): string[] {
     return [key, text(`${label} (${counts[i]})`, { x: LEGEND_X + 18, y })];
   });
   const notes = ["above the slope: operands", "that fit into caches"];
-  if (below > 0) notes.push("", `on the lower edge: ${below} rows`, "that are slower still");
+  if (below > 0) notes.push("", `on the lower edge: ${below} ${below === 1 ? "row" : "rows"}`, "slower than the axis goes");
   const start = PLOT.top + 12 + 24 * present.length + 12;
   return [...entries, ...notes.map((note, i) => text(note, { class: "faint", x: LEGEND_X, y: start + 17 * i }))];
 }

@@ -67,10 +67,10 @@ function network(
   const largest = Math.max(...all.map(({ shape: s }) => s.kernel[0] * s.kernel[1] * s.inChannels * s.outChannels));
   return [
     ...listed.flatMap((layer) => convolutionPasses(`${name} ${layer.name}`, layer.shape)),
+    ...memoryPasses(name, config, feats, size),
     ...backboneStreams(name, all, into("backbone_net.layer1.1.conv1")),
     ...streamPasses(`${name} backbone output`, "global_avg_pool", into("bottleneck.0")),
     ...featureStreams(name, config, feats),
-    ...memoryPasses(name, config, feats, size),
     ...scorePasses(name, logits, size),
     sgdStepPass(`${name} largest weight`, largest),
     sgdStepPass(`${name} classifier bias`, CITYSCAPES_CLASSES),
@@ -123,7 +123,7 @@ function distinct(layers: readonly ConvLayer[]): ConvLayer[] {
   return layers.filter((layer) => seen.get(JSON.stringify(layer.shape)) === layer);
 }
 
-/** W·M, the mixture of memory rows that every pixel gets; the attention that follows, and its two products; the update. */
+/** W·M, the mixture of memory rows that every pixel gets; the attention that follows, with its products; the update. */
 function memoryPasses(name: string, { model }: Config, feats: FeatureMap, size: Pair): Workload[] {
   const { n, h, w, channels } = feats;
   const pixels = h * w;
