@@ -31,7 +31,8 @@ export interface LoaderTask {
 }
 
 /** `decode`: every image from its file, each time. `cached`: from memory, as in the later epochs of the preset. */
-type LoaderPass = "decode" | "cached";
+export const LOADER_PASSES = ["decode", "cached"] as const;
+type LoaderPass = (typeof LOADER_PASSES)[number];
 
 /** One row of `loader` in the JSON. Times are per image. */
 export interface LoaderRow extends Measured {
@@ -64,7 +65,7 @@ export async function measureLoader(task: LoaderTask, steps: readonly StepRow[])
     await ensureStreets({ root, size: task.image, train: task.images, val: 1 });
     const dataset = await openDataset("streets", { root, split: "train" });
     const own = { ...loaderOptions(preset(task.preset)), batchSize: task.n };
-    const passes: readonly LoaderPass[] = own.cacheMiB > 0 ? ["decode", "cached"] : ["decode"];
+    const passes = LOADER_PASSES.filter((pass) => pass === "decode" || own.cacheMiB > 0);
     const rows: LoaderRow[] = [];
     for (const pass of passes) {
       const timing = await timeEpochs(dataset, pass === "cached" ? own : { ...own, cacheMiB: 0 });

@@ -2,7 +2,7 @@
 import { parseVariants } from "../src/cli/device.ts";
 import { parseOptions } from "../src/cli/options.ts";
 import { UserError } from "../src/errors.ts";
-import { LOADER, loaderTasks } from "./loader.ts";
+import { LOADER, LOADER_PASSES, loaderTasks } from "./loader.ts";
 import type { LoaderTask } from "./loader.ts";
 import { title } from "./results.ts";
 import { scalingSeries, seriesTitle } from "./scaling.ts";
@@ -86,7 +86,7 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
     workloads: all.workloads.filter((workload) => matches(workloadTitle(workload))),
     steps: all.steps.filter(({ name }) => matches(title({ name, ...STEP }))),
     scaling: all.scaling.filter((series) => matches(title(seriesTitle(series)))),
-    loader: all.loader.filter(({ name }) => matches(title({ name, op: LOADER, pass: "decode" }))),
+    loader: all.loader.filter(({ name }) => LOADER_PASSES.some((pass) => matches(title({ name, op: LOADER, pass })))),
   };
   if (Object.values(selected).every(({ length }) => length === 0)) {
     const count = Object.values(all).reduce((sum, { length }) => sum + length, 0);
