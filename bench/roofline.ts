@@ -149,7 +149,7 @@ function roof(x: LogScale, y: LogScale, { gflops, gbps }: Results["peak"]): stri
     return `${round(x.at(at))},${round(y.at(rate))}`;
   });
   const ground = [...corners, `${PLOT.right},${PLOT.bottom}`, `${round(x.at(start))},${PLOT.bottom}`];
-  const slope = Math.sqrt(start * ridge);
+  const slope = start ** 0.3 * ridge ** 0.7; // where few dots come so high
   const [atX, atY] = [x.at(slope), y.at(slope * gbps)].map(round);
   const angle = (180 / Math.PI) * Math.atan2(y.at(gflops) - y.at(start * gbps), x.at(ridge) - x.at(start));
   return [
