@@ -1,7 +1,7 @@
 /** What became slower or faster since an earlier run, beyond the noise of both. */
 import { UserError } from "../src/errors.ts";
 import { short } from "./report.ts";
-import { title } from "./results.ts";
+import { IDENTITY, SECTIONS, title } from "./results.ts";
 import type { Adapter, Measured, Results } from "./results.ts";
 
 export interface Change {
@@ -34,13 +34,12 @@ export interface Comparison {
 const FLOOR = 0.05;
 
 /**
- * Adapters are told apart by vendor, architecture, device and processor; another version of the driver may be compared.
+ * Another version of the driver may be compared.
  *
  * @throws UserError saying what differs
  */
 export function refuseOtherAdapter(path: string, before: Adapter, now: Adapter): void {
-  const fields = ["vendor", "architecture", "device", "processor"] as const;
-  const differing = fields.filter((field) => before[field] !== now[field]);
+  const differing = IDENTITY.filter((field) => before[field] !== now[field]);
   if (differing.length === 0) return;
   const show = (adapter: Adapter): string => differing.map((field) => `${field} "${adapter[field] ?? ""}"`).join(", ");
   throw new UserError(
@@ -84,7 +83,7 @@ export function keyOf({ name, op, pass, shape }: Pick<Measured, "name" | "op" | 
 }
 
 function byKey(results: Results): Map<string, Measured> {
-  return new Map([...results.rows, ...results.steps].map((row) => [keyOf(row), row]));
+  return new Map(SECTIONS.flatMap((name) => results[name].map((row) => [keyOf(row), row])));
 }
 
 /** How far the lower quartile of the samples lies above the fastest one, relative to that. */

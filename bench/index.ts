@@ -8,8 +8,9 @@ import { mergeTimings } from "./clock.ts";
 import { readOptions } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { toRow } from "./report.ts";
-import { adapterOf, readResults, toJson } from "./results.ts";
+import { adapterOf, readResults, resultsPath, toJson } from "./results.ts";
 import type { Results } from "./results.ts";
+import { rooflineSvg } from "./roofline.ts";
 import { Session } from "./session.ts";
 
 /** Rows that seem slower than before are measured so often again: most were disturbed. */
@@ -18,7 +19,7 @@ const SECOND_LOOKS = 3;
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (!options) return 0;
-  const { workloads, steps, json, against } = options;
+  const { workloads, json, roofline, against } = options;
   const before = against === undefined ? null : await readResults(against);
   const opened = await openForCommand({ ...options, profile: false });
   try {
@@ -28,15 +29,24 @@ async function main(args: readonly string[]): Promise<number> {
     const session = new Session(opened, options);
     const peak = await session.peak();
     const rows = await session.kernels(workloads, peak);
-    const first: Results = { adapter, peak, rows, steps: await session.steps(steps) };
+    const steps = await session.steps(options.steps);
+    const scaling = await session.scaling(options.scaling);
+    const loader = await session.loader(options.loader, steps);
+    const first: Results = { adapter, peak, rows, steps, scaling, loader };
     const results = before ? await lookAgain(session, options, before, first) : first;
-    if (json !== undefined) await writeFileAtomic(json, toJson(results));
+    if (json !== undefined) await write(await resultsPath(json, adapter), toJson(results));
+    if (roofline !== undefined) await write(roofline, rooflineSvg(results));
     const comparison = before && compare(before, results);
     if (comparison) console.log(`\n${describeComparison(against!, comparison)}`);
     return isGood(options, results, comparison) ? 0 : 1;
   } finally {
     opened.close();
   }
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await writeFileAtomic(path, text);
+  console.log(`\nwritten: ${path}`);
 }
 
 /** The results with further samples of kernels that seem slower than before. */

@@ -2,7 +2,11 @@
 import { parseVariants } from "../src/cli/device.ts";
 import { parseOptions } from "../src/cli/options.ts";
 import { UserError } from "../src/errors.ts";
+import { LOADER, LOADER_PASSES, loaderTasks } from "./loader.ts";
+import type { LoaderTask } from "./loader.ts";
 import { title } from "./results.ts";
+import { scalingSeries, seriesTitle } from "./scaling.ts";
+import type { Series } from "./scaling.ts";
 import { SETS, workloads } from "./sets.ts";
 import type { SetName } from "./sets.ts";
 import { STEP } from "./step.ts";
@@ -19,7 +23,11 @@ const COMMAND = {
       help: "small (default): preset tiny, and R50 on 128x256; minutes on 2 CPU cores. full: R50 on 512x1024, for GPUs.",
     },
     filter: { value: "RE", help: 'Only rows where this regular expression matches "NAME OP PASS".' },
-    json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file: bench/results/ADAPTER.json." },
+    json: {
+      value: "PATH",
+      help: "Also writes all of it as JSON: into this file, or in a folder such as bench/results/ under the adapter's name.",
+    },
+    roofline: { value: "FILE", help: "Also draws the kernels' rows under the measured roof, as SVG." },
     against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
@@ -36,15 +44,23 @@ how far the median lies above the minimum, that is, how disturbed the machine wa
 GB/s counts every operand and every result once. "% peak" is of the peak that the row is nearer to; operands that fit
 into caches can bring it above 100.
 
+Whole training steps, "NAME train step", run in processes of their own, from a cold start. Rows named "... scaling" show
+how time and memory grow with one number, and those named "NAME loader decode" whether images are loaded faster than a
+training step uses them.
+
 Exit code 0: everything was right; 1: a row was not, and was left out; 2: an option has to be put right.`,
 } as const;
 
 export interface BenchOptions {
   readonly workloads: readonly Workload[];
   readonly steps: readonly StepTask[];
+  readonly scaling: readonly Series[];
+  readonly loader: readonly LoaderTask[];
   readonly variants: Readonly<Record<string, string>>;
   readonly adapter: string | undefined;
   readonly json: string | undefined;
+  /** Of the drawing. */
+  readonly roofline: string | undefined;
   /** The file to compare with. */
   readonly against: string | undefined;
 }
@@ -57,20 +73,30 @@ export interface BenchOptions {
 export function readOptions(args: readonly string[]): BenchOptions | null {
   const options = parseOptions(COMMAND, args);
   if (!options) return null;
-  const { set = "small", filter, adapter, json, against } = options;
+  const { set = "small", filter, adapter, json, roofline, against } = options;
   const name = parseSet(set);
-  const all = { workloads: workloads(name), steps: stepTasks(name) };
+  const all = {
+    workloads: workloads(name),
+    steps: stepTasks(name),
+    scaling: scalingSeries(name),
+    loader: loaderTasks(name),
+  };
   const matches = parseFilter(filter);
   const selected = {
     workloads: all.workloads.filter((workload) => matches(workloadTitle(workload))),
     steps: all.steps.filter(({ name }) => matches(title({ name, ...STEP }))),
+    scaling: all.scaling.filter((series) => matches(title(seriesTitle(series)))),
+    loader: all.loader.filter(({ name }) => LOADER_PASSES.some((pass) => matches(title({ name, op: LOADER, pass })))),
   };
   if (Object.values(selected).every(({ length }) => length === 0)) {
     const count = Object.values(all).reduce((sum, { length }) => sum + length, 0);
     const example = workloadTitle(all.workloads[0]);
     throw new UserError(`--filter ${filter}: none of the ${count} rows of the ${set} set, such as "${example}"`);
   }
-  return { ...selected, variants: parseVariants(options.variant), adapter, json, against };
+  if (roofline !== undefined && selected.workloads.length === 0) {
+    throw new UserError(`--roofline ${roofline}: --filter ${filter} selects no kernel, and only kernels are drawn`);
+  }
+  return { ...selected, variants: parseVariants(options.variant), adapter, json, roofline, against };
 }
 
 /** What the filter sees of a kernel's row, and what names it in messages. */

@@ -1,10 +1,14 @@
 /** The JSON of a run: what `--json` writes, and `--against` reads again. */
+import { stat } from "node:fs/promises";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import type { AdapterReport } from "../src/device/capabilities.ts";
 import { UserError } from "../src/errors.ts";
 import { readFileBytes } from "../src/io/files.node.ts";
+import type { LoaderRow } from "./loader.ts";
 import type { Peak } from "./peak.ts";
 import type { Row } from "./report.ts";
+import type { ScalingRow } from "./scaling.ts";
 import type { StepRow } from "./step.ts";
 
 export interface Adapter extends Omit<AdapterReport, "subgroupMinSize" | "subgroupMaxSize"> {
@@ -16,6 +20,8 @@ export interface Adapter extends Omit<AdapterReport, "subgroupMinSize" | "subgro
 export interface Sections {
   readonly rows: readonly Row[];
   readonly steps: readonly StepRow[];
+  readonly scaling: readonly ScalingRow[];
+  readonly loader: readonly LoaderRow[];
 }
 
 export interface Results extends Sections {
@@ -35,7 +41,7 @@ export interface Measured extends Named {
   readonly samplesMs: readonly number[];
 }
 
-const SECTIONS = ["rows", "steps"] as const satisfies readonly (keyof Sections)[];
+export const SECTIONS = ["rows", "steps", "scaling", "loader"] as const satisfies readonly (keyof Sections)[];
 
 /** "NAME OP PASS": what the filter sees, and what names a row in messages. */
 export function title({ name, op, pass }: Named): string {
@@ -47,6 +53,25 @@ export function adapterOf(info: AdapterReport): Adapter {
   if (!info.isSoftware) return adapter;
   const threads = cpus();
   return { ...adapter, processor: `${threads.length} x ${threads[0]?.model ?? "unknown"}` };
+}
+
+/** What tells adapters apart: times on others do not compare. The version of the driver is not among it. */
+export const IDENTITY = ["vendor", "architecture", "device", "processor"] as const satisfies readonly (keyof Adapter)[];
+
+/**
+ * Where the results go that `--json` asks for: into the file of that name or, where it names a folder (one that exists,
+ * or with a slash at its end), into that of the adapter in there.
+ */
+export async function resultsPath(path: string, adapter: Adapter): Promise<string> {
+  const isFolder = /[/\\]$/.test(path) || (await stat(path).catch(() => null))?.isDirectory();
+  return isFolder ? join(path, `${adapterSlug(adapter)}.json`) : path;
+}
+
+/** The adapter's identity in small letters, digits and dashes. */
+export function adapterSlug(adapter: Adapter): string {
+  const named = adapter.device || adapter.description || `${adapter.vendor} ${adapter.architecture}`;
+  const slug = `${named} ${adapter.processor ?? ""}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return slug.replace(/^-+|-+$/g, "") || "adapter";
 }
 
 /** Fractions to six digits, and every row on a line of its own. */

@@ -5,12 +5,16 @@ import { kernelsOnDisk } from "../src/runtime/source.node.ts";
 import { Checker } from "./check.ts";
 import { Clock } from "./clock.ts";
 import type { Timing } from "./clock.ts";
+import { describeLoader, measureLoader } from "./loader.ts";
+import type { LoaderRow, LoaderTask } from "./loader.ts";
 import { workloadTitle } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
 import { measurePeak } from "./peak.ts";
 import type { Peak } from "./peak.ts";
 import { Table, toRow } from "./report.ts";
 import type { Row } from "./report.ts";
+import { describeSeries, measureSeries } from "./scaling.ts";
+import type { ScalingRow, Series } from "./scaling.ts";
 import type { StepRow, StepTask } from "./step.ts";
 import { describeStep } from "./step_report.ts";
 import { runStep } from "./steps.ts";
@@ -82,6 +86,30 @@ export class Session {
       rows.push(row);
     }
     return rows;
+  }
+
+  async scaling(series: readonly Series[]): Promise<ScalingRow[]> {
+    const { gpu, check } = this.#opened;
+    const all: ScalingRow[] = [];
+    for (const each of series) {
+      const { variants } = this.#options;
+      const rows = await measureSeries({ device: gpu.device, kernels: kernelsOnDisk, variants }, each);
+      check();
+      console.log(`\n${describeSeries(each, rows)}`);
+      all.push(...rows);
+    }
+    return all;
+  }
+
+  /** @param steps what to compare with */
+  async loader(tasks: readonly LoaderTask[], steps: readonly StepRow[]): Promise<LoaderRow[]> {
+    const all: LoaderRow[] = [];
+    for (const task of tasks) {
+      const rows = await measureLoader(task, steps);
+      console.log(`\n${rows.map(describeLoader).join("\n")}`);
+      all.push(...rows);
+    }
+    return all;
   }
 }
 

@@ -1,11 +1,14 @@
 /** Which layers are measured. */
 import type { Config } from "../src/config/config.ts";
 import { preset } from "../src/config/presets.ts";
+import { windowOutput } from "../src/tensor/shape.ts";
 import type { Pair } from "../src/tensor/shape.ts";
+import { attentionPasses, interpolatePasses, lossPasses, memoryUpdatePass, rowLossPasses } from "./heads.ts";
 import { convolutions } from "./network.ts";
 import type { ConvLayer, FeatureMap } from "./network.ts";
 import { convolutionPasses, matmulPasses } from "./products.ts";
-import { interpolatePasses, lossPasses, sgdStepPass, streamPasses } from "./streams.ts";
+import { streamPasses } from "./streams.ts";
+import { clipPass, predictionPasses, sgdStepPass } from "./unrecorded.ts";
 import type { Workload } from "./workload.ts";
 
 export const SETS = ["small", "full"] as const;
@@ -55,23 +58,62 @@ function network(
   const { size } = images;
   const all = convolutions(config, { ...images, numClasses: CITYSCAPES_CLASSES });
   const listed = distinct(all).filter((layer) => !sample || sample.includes(layer.name));
-  const outputOf = (layer: string): FeatureMap => {
-    const next = all.find((other) => other.name === layer)!.shape;
-    return { n: next.n, h: next.h, w: next.w, channels: next.inChannels };
+  const into = (layer: string): FeatureMap => {
+    const { n, h, w, inChannels } = all.find((other) => other.name === layer)!.shape;
+    return { n, h, w, channels: inChannels };
   };
-  const feats = outputOf("decoder_stage1.0");
+  const feats = into("decoder_stage1.0");
   const logits = { ...feats, channels: CITYSCAPES_CLASSES };
   const largest = Math.max(...all.map(({ shape: s }) => s.kernel[0] * s.kernel[1] * s.inChannels * s.outChannels));
-  const activations = outputOf("backbone_net.layer1.1.conv1");
   return [
     ...listed.flatMap((layer) => convolutionPasses(`${name} ${layer.name}`, layer.shape)),
-    ...memoryProducts(name, config, feats),
-    ...streamPasses(`${name} layer1`, "relu", activations),
-    ...streamPasses(`${name} layer1`, "batch_norm", activations),
+    ...memoryPasses(name, config, feats, size),
+    ...backboneStreams(name, all, into("backbone_net.layer1.1.conv1")),
+    ...streamPasses(`${name} backbone output`, "global_avg_pool", into("bottleneck.0")),
+    ...featureStreams(name, config, feats),
+    ...scorePasses(name, logits, size),
+    sgdStepPass(`${name} largest weight`, largest),
+    sgdStepPass(`${name} classifier bias`, CITYSCAPES_CLASSES),
+    clipPass(`${name} largest gradient`, largest),
+  ];
+}
+
+function backboneStreams(name: string, layers: readonly ConvLayer[], layer1: FeatureMap): Workload[] {
+  const { shape } = layers.findLast((layer) => /^backbone_net\.(stem|conv1)/.test(layer.name))!;
+  const halved = (length: number): number => windowOutput(length, shape.kernel[0], shape.stride[0], shape.padding[0]);
+  const stem = { n: shape.n, h: halved(shape.h), w: halved(shape.w), channels: shape.outChannels };
+  return [
+    ...streamPasses(`${name} stem`, "max_pool2d", stem),
+    ...streamPasses(`${name} stem, inference`, "max_pool2d_inference", stem),
+    ...streamPasses(`${name} layer1`, "relu", layer1),
+    ...streamPasses(`${name} layer1`, "batch_norm", layer1),
+    ...streamPasses(`${name} layer1, shortcut`, "batch_norm_shortcut", layer1),
+    ...streamPasses(`${name} layer1`, "add", layer1),
+  ];
+}
+
+/** Of the last three no preset makes use: layers for networks of one's own. */
+function featureStreams(name: string, { model }: Config, feats: FeatureMap): Workload[] {
+  return [
+    ...streamPasses(`${name} features`, "concat", feats),
+    ...(model.dropout > 0 ? streamPasses(`${name} features`, "dropout", feats) : []),
+    ...streamPasses(`${name} features`, "layer_norm", feats),
+    ...streamPasses(`${name} features`, "gelu", feats),
+    ...streamPasses(`${name} features`, "normalize", feats),
+  ];
+}
+
+/** What has a class axis, at the resolution of the features or of the labels. */
+function scorePasses(name: string, logits: FeatureMap, size: Pair): Workload[] {
+  const term = { n: 1, h: 1, w: 1, channels: 1 };
+  return [
     ...streamPasses(`${name} class probabilities`, "softmax", logits),
+    ...streamPasses(`${name} classifier bias gradient`, "sum", logits),
     ...interpolatePasses(`${name} logits`, logits, size),
     ...lossPasses(`${name} labels`, logits, size),
-    sgdStepPass(`${name} largest weight`, largest),
+    ...streamPasses(`${name} loss term`, "scale", term),
+    ...streamPasses(`${name} loss term`, "add", term),
+    ...predictionPasses(`${name} scores`, [1, ...size, logits.channels]),
   ];
 }
 
@@ -81,8 +123,9 @@ function distinct(layers: readonly ConvLayer[]): ConvLayer[] {
   return layers.filter((layer) => seen.get(JSON.stringify(layer.shape)) === layer);
 }
 
-/** W·M, the mixture of memory rows that every pixel gets, and the two products of the attention that follows. */
-function memoryProducts(name: string, { model }: Config, { n, h, w, channels }: FeatureMap): Workload[] {
+/** W·M, the mixture of memory rows that every pixel gets; the attention that follows, with its products; the update. */
+function memoryPasses(name: string, { model }: Config, feats: FeatureMap, size: Pair): Workload[] {
+  const { n, h, w, channels } = feats;
   const pixels = h * w;
   const plain = { transposeA: false, transposeB: false };
   const aggregation = { batch: 1, m: n * pixels, n: channels, k: CITYSCAPES_CLASSES, ...plain };
@@ -94,6 +137,10 @@ function memoryProducts(name: string, { model }: Config, { n, h, w, channels }: 
     ...matmulPasses(`${name} W·M aggregation`, aggregation, ["forward", "backwardInput"]),
     ...matmulPasses(`${name} attention scores`, scores),
     ...matmulPasses(`${name} attention context`, context),
+    ...attentionPasses(`${name} memory`, { ...feats, channels: model.transformChannels }),
+    memoryUpdatePass(`${name} memory`, feats, size, CITYSCAPES_CLASSES),
+    ...streamPasses(`${name} memory rows`, "batch_norm_rows", { n: CITYSCAPES_CLASSES, h: 1, w: 1, channels }),
+    ...rowLossPasses(`${name} memory rows`, CITYSCAPES_CLASSES),
   ];
 }
 

@@ -7,6 +7,7 @@ import { Profile } from "../src/runtime/profile.ts";
 import type { Pair } from "../src/tensor/shape.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { summarize } from "./clock.ts";
+import type { Timing } from "./clock.ts";
 import { convolutions } from "./network.ts";
 import { convolutionPasses } from "./products.ts";
 import { Traffic } from "./traffic.ts";
@@ -79,18 +80,40 @@ const WARM_UP = 5;
 /** Steps are timed in blocks, at whose ends nothing is under way. */
 const BLOCKS = 3;
 const BLOCK_MS = 1500;
+const SHORT_BLOCK_MS = 700;
 const LEAST_IN_BLOCK = 2;
 const PROFILED_STEPS = 2;
 
 /** In a process of its own, whose first deed this is. */
 export async function measureStep(gpu: Gpu, task: StepTask): Promise<StepRow> {
   const config = stepConfig(task);
-  const trainer = new Trainer(gpu, { config, numClasses: CLASSES, ignoreIndex: IGNORED, maxIters: 1e6 });
+  const trainer = newTrainer(gpu, config);
   try {
     return await measure(gpu, trainer, config, task);
   } finally {
     trainer.dispose();
   }
+}
+
+/** Only time and memory, and in a process that may have done other things before. */
+export async function timeStep(gpu: Gpu, task: StepTask): Promise<Timing & { fixedBytes: number }> {
+  const trainer = newTrainer(gpu, stepConfig(task));
+  try {
+    const batch = syntheticBatch(task.n, task.size);
+    const block = (steps: number): Promise<Block> => runBlock(gpu, trainer, batch, steps);
+    await block(COMPILING);
+    const { msPerStep } = await block(LEAST_IN_BLOCK);
+    const steps = Math.max(LEAST_IN_BLOCK, Math.round(SHORT_BLOCK_MS / msPerStep));
+    const times: number[] = [];
+    while (times.length < BLOCKS) times.push((await block(steps)).msPerStep);
+    return { ...summarize(times), fixedBytes: gpu.memory.live };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+function newTrainer(gpu: Gpu, config: Config): Trainer {
+  return new Trainer(gpu, { config, numClasses: CLASSES, ignoreIndex: IGNORED, maxIters: 1e6 });
 }
 
 export function stepConfig({ preset: name, n, size }: StepTask): Config {

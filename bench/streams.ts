@@ -1,176 +1,144 @@
-/** Workloads that do little with each number: what they cost is memory traffic. */
+/** Workloads that do little with each number of a feature map: what they cost is memory traffic. */
 import { registry } from "../src/ops/define.ts";
-import type { Op } from "../src/ops/define.ts";
-import { map } from "../src/ops/ndarray.ts";
-import { sgdStep } from "../src/ops/sgd.ts";
-import type { SgdOptions } from "../src/ops/sgd.ts";
 import { sizeOf } from "../src/tensor/shape.ts";
-import type { Pair, Shape } from "../src/tensor/shape.ts";
-import type { Tensor } from "../src/tensor/tensor.ts";
+import type { Shape } from "../src/tensor/shape.ts";
 import "../src/ops/activation.ts";
 import "../src/ops/batch_norm.ts";
-import "../src/ops/interpolate.ts";
+import "../src/ops/concat.ts";
+import "../src/ops/dropout.ts";
+import "../src/ops/elementwise.ts";
+import "../src/ops/gelu.ts";
+import "../src/ops/layer_norm.ts";
+import "../src/ops/normalize.ts";
+import "../src/ops/pool.ts";
+import "../src/ops/reduce.ts";
 import "../src/ops/softmax.ts";
-import "../src/ops/upsampled_cross_entropy.ts";
 import type { FeatureMap } from "./network.ts";
 import { bytesOf } from "./workload.ts";
 import type { Problem, Workload } from "./workload.ts";
 
-/** Arithmetic per element of the first input and tensors of its size that pass through memory. */
+/** Arithmetic per element of the map, and maps of its size that pass through memory. */
 interface Effort {
   readonly flops: number;
-  readonly tensors: number;
+  readonly maps: number;
 }
 
 interface Stream {
-  readonly op: Op;
+  /** By its name in the registry. */
+  readonly op: string;
   readonly needsGrad: readonly boolean[];
   readonly forward: Effort;
-  readonly backward: Effort;
+  /** Null where it is not measured: it computes nothing, or what another row does. */
+  readonly backward: Effort | null;
   problem(shape: Shape): Problem;
 }
 
-const STREAMS = {
-  relu: (): Stream => ({
-    op: registry.get("relu")!,
-    needsGrad: [true],
-    forward: { flops: 1, tensors: 2 },
-    backward: { flops: 1, tensors: 3 },
-    problem: (shape) => ({ inputs: [{ shape }], options: { slope: 0 } }),
-  }),
-  /** Statistics of the batch, normalised and scaled. */
-  batch_norm: (): Stream => ({
-    op: registry.get("batch_norm")!,
-    needsGrad: [true, true, true, false, false, false],
-    forward: { flops: 7, tensors: 2 },
-    backward: { flops: 10, tensors: 3 },
+/** One feature map in, one out. */
+function unary(op: string, forward: Effort, backward: Effort | null, optionsOf: (shape: Shape) => unknown): Stream {
+  const problem = (shape: Shape): Problem => ({ inputs: [{ shape }], options: optionsOf(shape) });
+  return { op, needsGrad: [backward !== null], forward, backward, problem };
+}
+
+/** In training, with the statistics of the batch. */
+function batchNorm(forward: Effort, backward: Effort, { shortcut = false, ...settings }): Stream {
+  return {
+    op: "batch_norm",
+    needsGrad: [true, true, true, false, false, shortcut],
+    forward,
+    backward,
     problem: (shape) => {
       const vector = { shape: shape.slice(-1) };
       const variance = { ...vector, values: (_: number, random: () => number) => 0.5 + random() };
       return {
-        inputs: [{ shape }, vector, vector, vector, variance, null],
-        options: { training: true, momentum: 0.1, eps: 1e-5 },
+        inputs: [{ shape }, vector, vector, vector, variance, shortcut ? { shape } : null],
+        options: { training: true, momentum: 0.1, eps: 1e-5, ...settings },
       };
     },
-  }),
-  softmax: (): Stream => ({
-    op: registry.get("softmax")!,
-    needsGrad: [true],
-    forward: { flops: 5, tensors: 2 },
-    backward: { flops: 4, tensors: 3 },
-    problem: (shape) => ({ inputs: [{ shape }], options: { dim: shape.length - 1 } }),
-  }),
-} as const;
+  };
+}
 
-/** Forward and backward of an op over a feature map. */
-export function streamPasses(name: string, kind: keyof typeof STREAMS, from: FeatureMap): Workload[] {
-  const { op, needsGrad, forward, backward, problem } = STREAMS[kind]();
+/** That of ResNets after the stem: a quarter of the pixels remain. */
+const STEM_POOL = { kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
+
+const STREAMS = {
+  relu: unary("relu", { flops: 1, maps: 2 }, { flops: 1, maps: 3 }, () => ({ slope: 0 })),
+  gelu: unary("gelu", { flops: 5, maps: 2 }, { flops: 11, maps: 3 }, () => ({ approximate: "none" })),
+  batch_norm: batchNorm({ flops: 7, maps: 2 }, { flops: 10, maps: 3 }, {}),
+  /** At the end of a residual block; the shortcut's gradient is a result as well. */
+  batch_norm_shortcut: batchNorm({ flops: 9, maps: 3 }, { flops: 11, maps: 5 }, { shortcut: true, slope: 0 }),
+  /** Of memory rows, which leave the running statistics alone. */
+  batch_norm_rows: batchNorm({ flops: 8, maps: 2 }, { flops: 11, maps: 3 }, { slope: 0, updateRunning: false }),
+  layer_norm: {
+    op: "layer_norm",
+    needsGrad: [true, true, true],
+    forward: { flops: 7, maps: 2 },
+    backward: { flops: 10, maps: 3 },
+    problem: (shape) => {
+      const vector = { shape: shape.slice(-1) };
+      return { inputs: [{ shape }, vector, vector], options: { eps: 1e-6 } };
+    },
+  },
+  normalize: unary("normalize", { flops: 3, maps: 2 }, { flops: 6, maps: 3 }, (shape) => {
+    return { p: 2, dim: shape.length - 1, eps: 1e-12 };
+  }),
+  softmax: unary("softmax", { flops: 5, maps: 2 }, { flops: 4, maps: 3 }, ({ length }) => ({ dim: length - 1 })),
+  dropout: {
+    op: "dropout",
+    needsGrad: [true, false],
+    forward: { flops: 1, maps: 2 },
+    backward: { flops: 1, maps: 2 },
+    problem: (shape) => ({
+      inputs: [{ shape }, null],
+      options: { p: 0.1, seed: 1, offset: 0, perChannel: true },
+    }),
+  },
+  add: {
+    op: "add",
+    needsGrad: [],
+    forward: { flops: 1, maps: 3 },
+    backward: null,
+    problem: (shape) => ({ inputs: [{ shape }, { shape }], options: {} }),
+  },
+  scale: unary("scale", { flops: 1, maps: 2 }, null, () => ({ factor: 0.4 })),
+  /** Over the pixels, as for the gradient of a bias. */
+  sum: unary("sum", { flops: 1, maps: 1 }, null, () => ({ dims: [0, 1, 2], keepdim: false })),
+  /** Two maps become one of twice the channels. */
+  concat: {
+    op: "concat",
+    needsGrad: [true, true],
+    forward: { flops: 0, maps: 4 },
+    backward: { flops: 0, maps: 4 },
+    problem: (shape) => ({ inputs: [{ shape }, { shape }], options: { dim: shape.length - 1 } }),
+  },
+  /** With the place of every maximum. */
+  max_pool2d: unary("max_pool2d", { flops: 2, maps: 1.5 }, { flops: 0.25, maps: 1.5 }, () => STEM_POOL),
+  /** Without it, as nothing is differentiated. */
+  max_pool2d_inference: unary("max_pool2d", { flops: 2, maps: 1.25 }, null, () => STEM_POOL),
+  global_avg_pool: unary("adaptive_avg_pool2d", { flops: 1, maps: 1 }, { flops: 1, maps: 1 }, () => [1, 1]),
+} as const satisfies Readonly<Record<string, Stream>>;
+
+export type StreamKind = keyof typeof STREAMS;
+export const STREAM_KINDS = Object.keys(STREAMS) as readonly StreamKind[];
+
+/** Forward of an op over a feature map, and backward where it has one to be measured. */
+export function streamPasses(name: string, kind: StreamKind, from: FeatureMap): Workload[] {
+  const { op, needsGrad, forward, backward, problem }: Stream = STREAMS[kind];
   const { n, h, w, channels } = from;
   const full = [n, h, w, channels];
   // Kernels for multiples of four channels are checked on a multiple of four.
   const small = [Math.min(n, 2), Math.min(h, 3), Math.min(w, 5), Math.min(channels, channels % 4 === 0 ? 8 : 7)];
   const common = {
     name,
-    op,
+    op: registry.get(op)!,
     needsGrad,
     shape: { ...from },
     label: full.join("x"),
     problem: problem(full),
     small: problem(small),
   };
-  const cost = ({ flops, tensors }: Effort) => ({ flops: flops * sizeOf(full), bytes: tensors * bytesOf(full) });
+  const cost = ({ flops, maps }: Effort) => ({ flops: flops * sizeOf(full), bytes: maps * bytesOf(full) });
   return [
     { ...common, pass: "forward", ...cost(forward) },
-    { ...common, pass: "backwardInput", ...cost(backward) },
+    ...(backward ? [{ ...common, pass: "backwardInput", ...cost(backward) } as const] : []),
   ];
-}
-
-/** Bilinear resize of a feature map, as of logits to the size of the labels, and its adjoint. */
-export function interpolatePasses(name: string, from: FeatureMap, size: Pair): Workload[] {
-  const { n, h, w, channels } = from;
-  const resized = (shape: Shape, to: Pair): Problem => ({
-    inputs: [{ shape }],
-    options: { size: to, alignCorners: false },
-  });
-  const common = {
-    name,
-    op: registry.get("interpolate_bilinear")!,
-    needsGrad: [true],
-    shape: { ...from, size },
-    label: `${[n, h, w, channels].join("x")} -> ${size.join("x")}`,
-    // Two taps along each of the two axes.
-    flops: 6 * n * size[0] * size[1] * channels,
-    bytes: bytesOf([n, h, w, channels], [n, ...size, channels]),
-    problem: resized([n, h, w, channels], size),
-    small: resized([1, 3, 4, 5], [24, 32]),
-  };
-  return [
-    { ...common, pass: "forward" },
-    { ...common, pass: "backwardInput" },
-  ];
-}
-
-/** The loss of logits against labels of another size, one in twenty of which is void. */
-export function lossPasses(name: string, from: FeatureMap, size: Pair): Workload[] {
-  const { n, h, w, channels } = from;
-  const against = (logits: Shape, to: Pair): Problem => {
-    const values = (_: number, random: () => number): number =>
-      random() < 0.05 ? 255 : Math.floor(random() * logits[3]);
-    return {
-      inputs: [{ shape: logits }, { shape: [logits[0], ...to], dtype: "i32", values }],
-      options: { ignoreIndex: 255, alignCorners: false },
-    };
-  };
-  const logits = [n, h, w, channels];
-  const labels = [n, ...size];
-  const scores = sizeOf(labels) * channels;
-  const common = {
-    name,
-    op: registry.get("upsampled_cross_entropy")!,
-    needsGrad: [true, false],
-    shape: { ...from, size },
-    label: `${logits.join("x")} -> ${size.join("x")}`,
-    problem: against(logits, size),
-    small: against([1, 3, 4, 5], [24, 32]),
-  };
-  // Of every resized score: its interpolation, and its share in the loss; of every gradient the same again.
-  return [
-    { ...common, pass: "forward", flops: (6 + 4) * scores, bytes: bytesOf(logits, labels) },
-    { ...common, pass: "backwardInput", flops: (6 + 4 + 6) * scores, bytes: bytesOf(logits, labels, logits) },
-  ];
-}
-
-/** An optimiser step is no recorded op; in this dress it runs and is checked like one. */
-const sgd: Op = {
-  name: "sgd",
-  forward(_context, inputs, options) {
-    const [param, grad, buffer] = inputs as readonly Tensor[];
-    sgdStep(param, grad, buffer, options as SgdOptions);
-    return param;
-  },
-  reference([param, grad, buffer], options) {
-    const { lr, momentum = 0, weightDecay = 0 } = options as SgdOptions;
-    return map(param!, (value, i) => value - lr * (momentum * buffer!.data[i] + grad!.data[i] + weightDecay * value));
-  },
-  samples: [],
-};
-
-/** One optimiser step for a parameter with so many values. */
-export function sgdStepPass(name: string, count: number): Workload {
-  const problem = (length: number): Problem => ({
-    inputs: [0, 1, 2].map(() => ({ shape: [length] })),
-    options: { lr: 0.01, momentum: 0.9, weightDecay: 5e-4, first: false } satisfies SgdOptions,
-  });
-  return {
-    name,
-    op: sgd,
-    pass: "forward",
-    needsGrad: [],
-    shape: { count },
-    label: String(count),
-    flops: 6 * count,
-    bytes: 5 * bytesOf([count]), // parameter and momentum both ways, and the gradient
-    problem: problem(count),
-    small: problem(Math.min(count, 67)),
-  };
 }

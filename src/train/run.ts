@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { createLoader } from "../data/loader.ts";
-import type { Loader } from "../data/loader.ts";
+import type { Loader, LoaderOptions } from "../data/loader.ts";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
 import { CLASSIFIERS } from "../models/mcibi.ts";
@@ -65,7 +65,8 @@ export async function runTraining(options: RunOptions): Promise<Confusion | null
   }
 }
 
-function loaderOptions({ data, train }: Config) {
+/** How a run of this configuration loads its training images. */
+export function loaderOptions({ data, train }: Config): LoaderOptions {
   const { size, crop, scaleRange, oneCategoryMaxRatio, flip, photometric, workers, cacheMiB } = data;
   const augmentation = { baseSize: size, crop, scaleRange, oneCategoryMaxRatio, flip, photometric };
   const statistics = { mean: IMAGENET_MEAN, std: IMAGENET_STD };

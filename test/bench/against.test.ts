@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compare, describeComparison, refuseOtherAdapter } from "../../bench/against.ts";
-import { readResults, toJson } from "../../bench/results.ts";
+import { adapterSlug, readResults, resultsPath, toJson } from "../../bench/results.ts";
 import type { Adapter, Results } from "../../bench/results.ts";
 import { UserError } from "../../src/errors.ts";
 import { assertRejects } from "../support/throws.ts";
@@ -28,7 +28,7 @@ function run(times: Times, { peak = { gflops: 100, gbps: 10 }, channels = 8 } = 
     ...{ name, op: "conv2d", pass: "forward" as const, shape: { n: 1, channels }, variant: "tiled" },
     ...{ medianMs: samplesMs[1], minMs: samplesMs[0], samplesMs, gflops: 1.23456789, gbps: 1, percentOfPeak: 1 },
   }));
-  return { adapter, peak, rows, steps: [] };
+  return { adapter, peak, rows, steps: [], scaling: [], loader: [] };
 }
 
 const quiet = (ms: number): number[] => [ms, 1.001 * ms, 1.002 * ms];
@@ -98,8 +98,35 @@ test("what is written can be read again, to six digits and with a line for each 
     await fails(broken({ rows: [rows[0], { ...rows[1], samplesMs: undefined }] }), "rows[1] lacks");
     await fails(broken({ steps: [{ ...rows[1], minMs: -1 }] }), "steps[0] lacks");
     await fails(JSON.stringify({ ...results, steps: undefined }), "it has no list of steps");
+    await fails(JSON.stringify({ ...results, scaling: {} }), "it has no list of scaling");
+    await fails(broken({ loader: [{ ...rows[1], samplesMs: [0] }] }), "loader[0] lacks");
     rmSync(path);
     await assertRejects(() => readResults(path), UserError, `cannot read results ${path}: no such file`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("every section is compared", () => {
+  const { rows } = run({ a: quiet(10) });
+  const [[one], [other]] = [rows, run({ a: quiet(20) }).rows];
+  for (const section of ["steps", "scaling", "loader"]) {
+    const [before, after] = [one, other].map((row) => ({ ...run({}), [section]: [row] }) as unknown as Results);
+    assert.equal(names(compare(before, after).regressions), ["a"], section);
+  }
+});
+
+test("a folder's file is named after what tells adapters apart, a file is what was asked for", async () => {
+  const software = { ...adapter, device: "llvmpipe (LLVM 15, 256 bits)", processor: "2 x P® 9" };
+  assert.is(adapterSlug(software), "llvmpipe-llvm-15-256-bits-2-x-p-9");
+  assert.is(adapterSlug({ ...software, driver: "2", description: "card, driver 2" }), adapterSlug(software));
+  assert.is(adapterSlug({ ...adapter, device: "" }), "card-driver-1");
+  assert.is(adapterSlug({ ...adapter, vendor: "", architecture: "", device: "", description: "" }), "adapter");
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  try {
+    assert.is(await resultsPath(folder, adapter), join(folder, "d.json"));
+    assert.is(await resultsPath(join(folder, "new", "/"), adapter), join(folder, "new", "d.json"));
+    assert.is(await resultsPath(join(folder, "new"), adapter), join(folder, "new"));
   } finally {
     rmSync(folder, { recursive: true });
   }

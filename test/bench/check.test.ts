@@ -2,8 +2,10 @@
 import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { Checker } from "../../bench/check.ts";
+import { attentionPasses, interpolatePasses, lossPasses, memoryUpdatePass, rowLossPasses } from "../../bench/heads.ts";
 import { convolutionPasses, matmulPasses } from "../../bench/products.ts";
-import { interpolatePasses, lossPasses, sgdStepPass, streamPasses } from "../../bench/streams.ts";
+import { STREAM_KINDS, streamPasses } from "../../bench/streams.ts";
+import { clipPass, predictionPasses, sgdStepPass } from "../../bench/unrecorded.ts";
 import type { Workload } from "../../bench/workload.ts";
 import { gemmVariant } from "../../src/ops/variants.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
@@ -25,11 +27,17 @@ const conv = convolutionPasses("conv", {
 const matmul = matmulPasses("product", { batch: 3, m: 70, n: 33, k: 40, transposeA: false, transposeB: true });
 const map = { n: 2, h: 3, w: 4, channels: 12 };
 const streams = [
-  ...(["relu", "batch_norm", "softmax"] as const).flatMap((kind) => streamPasses("map", kind, map)),
+  ...STREAM_KINDS.flatMap((kind) => streamPasses(`${kind} map`, kind, map)),
   ...streamPasses("odd map", "batch_norm", { ...map, channels: 5 }),
   ...interpolatePasses("map", map, pair(20)),
   ...lossPasses("map", map, pair(20)),
+  ...rowLossPasses("rows", 6),
+  ...attentionPasses("map", map),
+  memoryUpdatePass("memory", map, pair(20), 6),
+  ...predictionPasses("scores", [1, 4, 5, 6]),
   sgdStepPass("weight", 100),
+  sgdStepPass("odd weight", 19),
+  clipPass("gradient", 100),
 ];
 
 interface Damage {

@@ -43,6 +43,14 @@ test("options select sets, rows and variants", () => {
   assert.equal(some.steps, []);
   const step = readOptions(["--filter", "^tiny train step$"])!;
   assert.equal([step.workloads, step.steps.map(({ name }) => name)], [[], ["tiny"]]);
+  const counts = (...args: string[]) => {
+    const { workloads, steps, scaling, loader } = readOptions(args)!;
+    return [workloads, steps, scaling, loader].map(({ length }) => length);
+  };
+  assert.equal(counts("--filter", "scaling$"), [0, 0, 5, 0]);
+  assert.equal(counts("--filter", "^classes"), [0, 0, 1, 0]);
+  assert.equal(counts("--filter", "tiny loader"), [0, 0, 0, 1]);
+  assert.equal([some.roofline, readOptions(["--roofline", "a.svg"])!.roofline], [undefined, "a.svg"]);
 });
 
 test("options that cannot be used are named in one line", async () => {
@@ -54,6 +62,7 @@ test("options that cannot be used are named in one line", async () => {
     [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel|blocked"],
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
     [["--filter", "tiny train", "--set", "full"], "--filter tiny train"],
+    [["--filter", "scaling", "--roofline", "a.svg"], "--roofline a.svg", "--filter scaling selects no kernel"],
   ];
   for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);
 });
@@ -61,17 +70,19 @@ test("options that cannot be used are named in one line", async () => {
 test("a run prints the adapter above the table and writes the JSON whole", () => {
   const folder = mkdtempSync(join(tmpdir(), "bench-"));
   try {
-    const json = join(folder, "new", "rows.json");
-    const { status, stdout, errors } = bench("--filter", "tiny W·M.*forward|tiny layer1 relu", "--json", json);
+    const [json, svg] = ["rows.json", "roof.svg"].map((file) => join(folder, "new", file));
+    const filter = "tiny W·M.*forward|tiny layer1 relu";
+    const { status, stdout, errors } = bench("--filter", filter, "--json", json, "--roofline", svg);
     assert.equal([status, errors], [0, []]);
     const { adapter, peak, rows } = JSON.parse(readFileSync(json, "utf8"));
     const lines = stdout.trimEnd().split("\n");
     assert.ok(lines[0].startsWith(adapter.description), lines[0]);
     assert.match(lines[1], /^peak: [\d.]+ GFLOP\/s .* [\d.]+ GB\/s/);
     assert.equal(
-      lines.slice(4).map((line) => line.split(/ {2,}/)[0]),
+      lines.slice(4, -4).map((line) => line.split(/ {2,}/)[0]),
       rows.map((row: { name: string }) => row.name),
     );
+    assert.equal(lines.slice(-4), ["", `written: ${json}`, "", `written: ${svg}`]);
     assert.ok(peak.gflops > 0 && peak.gbps > 0);
     assert.equal(
       rows.map((row: Record<string, unknown>) => `${row.op} ${row.pass}`),
@@ -90,7 +101,10 @@ test("a run prints the adapter above the table and writes the JSON whole", () =>
       "gbps",
       "percentOfPeak",
     ]);
-    assert.equal(readdirSync(join(folder, "new")), ["rows.json"]);
+    assert.equal(readdirSync(join(folder, "new")).sort(), ["roof.svg", "rows.json"]);
+    const drawing = readFileSync(svg, "utf8");
+    assert.is(drawing.match(/<circle /g)!.length, rows.length);
+    assert.ok(drawing.includes(adapter.description) && drawing.trimEnd().endsWith("</svg>"));
 
     const text = readFileSync(json, "utf8");
     const times = (factor: number): string => text.replace(/"minMs":([\d.e-]+)/g, (_, ms) => `"minMs":${factor * ms}`);
@@ -122,7 +136,7 @@ test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
 test("--help prints the usage", () => {
   const { status, stdout, errors } = bench("--help");
   assert.equal([status, errors], [0, []]);
-  for (const option of ["--set", "--filter", "--json", "--against", "--adapter", "--variant", "--help"])
+  for (const option of ["--set", "--filter", "--json", "--roofline", "--against", "--adapter", "--variant", "--help"])
     assert.match(stdout, option);
 });
 
