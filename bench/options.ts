@@ -22,6 +22,7 @@ const COMMAND = {
     json: { value: "FILE", help: "Also writes adapter, peaks and rows into this file: bench/results/ADAPTER.json." },
     against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    recompute: { help: "Training steps with train.recompute, as rows NAME-recompute." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
   },
   notes: `The peaks are measured first: multiply-adds out of registers, and a copy of a buffer larger than the caches.
@@ -59,7 +60,7 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   if (!options) return null;
   const { set = "small", filter, adapter, json, against } = options;
   const name = parseSet(set);
-  const all = { workloads: workloads(name), steps: stepTasks(name) };
+  const all = { workloads: workloads(name), steps: stepTasks(name, options.recompute) };
   const matches = parseFilter(filter);
   const selected = {
     workloads: all.workloads.filter((workload) => matches(workloadTitle(workload))),

@@ -16,6 +16,8 @@ export interface StepTask {
   readonly preset: string;
   readonly n: number;
   readonly size: Pair;
+  /** As train.recompute; default false. */
+  readonly recompute?: boolean;
 }
 
 export const STEP = { op: "train", pass: "step" } as const;
@@ -93,10 +95,11 @@ export async function measureStep(gpu: Gpu, task: StepTask): Promise<StepRow> {
   }
 }
 
-export function stepConfig({ preset: name, n, size }: StepTask): Config {
+export function stepConfig({ preset: name, n, size, recompute = false }: StepTask): Config {
   const config = preset(name);
   config.data.crop = [...size];
   config.train.batchSize = n;
+  config.train.recompute = recompute;
   return config;
 }
 
