@@ -151,7 +151,8 @@ export class Recorder {
         pass.end();
         pass = null;
         queue.submit([encoder.finish()]);
-        queue.onSubmittedWorkDone().then(() => onFirstRun(started), () => undefined); // a lost device is reported elsewhere
+        const failed = (): void => {}; // a device that is lost is reported elsewhere
+        queue.onSubmittedWorkDone().then(() => onFirstRun(started), failed);
         submits++;
         encoder = this.#device.createCommandEncoder();
       } else if (command.kind === "copy") {
