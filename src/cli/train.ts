@@ -49,8 +49,8 @@ type TrainOptions = Values<typeof COMMAND.options>;
 
 /** What --resume takes from the run itself. */
 const FIXED_ON_RESUME = [
-  ...(["dataset", "split", "preset", "set", "epochs", "seed", "recompute", "weights", "run", "variant"] as const),
-];
+  "dataset", "split", "preset", "set", "epochs", "seed", "recompute", "weights", "run", "variant",
+] as const;
 
 interface Plan {
   readonly config: Config;
