@@ -30,6 +30,7 @@ const COMMAND = {
     roofline: { value: "FILE", help: "Also draws the kernels' rows under the measured roof, as SVG." },
     against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    recompute: { help: "Training steps with train.recompute, as rows NAME-recompute." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
   },
   notes: `The peaks are measured first: multiply-adds out of registers, and a copy of a buffer larger than the caches.
@@ -77,7 +78,7 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   const name = parseSet(set);
   const all = {
     workloads: workloads(name),
-    steps: stepTasks(name),
+    steps: stepTasks(name, options.recompute),
     scaling: scalingSeries(name),
     loader: loaderTasks(name),
   };

@@ -17,6 +17,8 @@ export interface StepTask {
   readonly preset: string;
   readonly n: number;
   readonly size: Pair;
+  /** As train.recompute; default false. */
+  readonly recompute?: boolean;
 }
 
 export const STEP = { op: "train", pass: "step" } as const;
@@ -116,10 +118,11 @@ function newTrainer(gpu: Gpu, config: Config): Trainer {
   return new Trainer(gpu, { config, numClasses: CLASSES, ignoreIndex: IGNORED, maxIters: 1e6 });
 }
 
-export function stepConfig({ preset: name, n, size }: StepTask): Config {
+export function stepConfig({ preset: name, n, size, recompute = false }: StepTask): Config {
   const config = preset(name);
   config.data.crop = [...size];
   config.train.batchSize = n;
+  config.train.recompute = recompute;
   return config;
 }
 

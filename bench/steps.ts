@@ -20,8 +20,9 @@ const TASKS: Readonly<Record<SetName, readonly StepTask[]>> = {
   full: [{ ...R50, size: [512, 1024] }],
 };
 
-export function stepTasks(set: SetName): readonly StepTask[] {
-  return TASKS[set];
+/** With recomputation under names of their own, since times and memory do not compare with those of the others. */
+export function stepTasks(set: SetName, recompute: boolean): readonly StepTask[] {
+  return TASKS[set].map((task) => (recompute ? { ...task, name: `${task.name}-recompute`, recompute } : task));
 }
 
 const SCRIPT = fileURLToPath(new URL("step_process.ts", import.meta.url));

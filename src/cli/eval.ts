@@ -16,7 +16,7 @@ import { evaluate } from "../train/evaluate.ts";
 import { scores } from "../train/metrics.ts";
 import type { Confusion } from "../train/metrics.ts";
 import { panelPng } from "../train/panels.ts";
-import { ProgressLine, duration } from "../train/progress.ts";
+import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
 import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
@@ -63,6 +63,7 @@ async function main(args: readonly string[]): Promise<void> {
     const { items, spec, split } = dataset;
     output.log(`${device.adapter}\n${items.length} images of ${name} ${split}, checkpoint ${checkpoint.path}`);
     const begun = performance.now();
+    showCompilation(gpu, output);
     const model = loadModel(gpu, config, checkpoint);
     const confusion = await evaluate(gpu, {
       ...{ model, dataset, config, panels },

@@ -32,6 +32,7 @@ const COMMAND = {
     set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
     epochs: { value: "N", help: "Short for --set train.epochs=N." },
     seed: { value: "N", help: "Short for --set train.seed=N." },
+    recompute: { help: "Short for --set train.recompute=true: less memory, more time, the same bytes." },
     weights: { value: "FILE", help: "Starts with a checkpoint's weights; classifiers only if the classes agree." },
     run: { value: "DIR", help: "Where the results go. Default: runs/DATASET-PRESET-TIME." },
     resume: { value: "RUN", help: "Continues the run in this folder, to the same bytes as if it had never stopped." },
@@ -47,7 +48,9 @@ const COMMAND = {
 type TrainOptions = Values<typeof COMMAND.options>;
 
 /** What --resume takes from the run itself. */
-const FIXED_ON_RESUME = ["dataset", "split", "preset", "set", "epochs", "seed", "weights", "run", "variant"] as const;
+const FIXED_ON_RESUME = [
+  "dataset", "split", "preset", "set", "epochs", "seed", "recompute", "weights", "run", "variant",
+] as const;
 
 interface Plan {
   readonly config: Config;
@@ -101,6 +104,7 @@ async function planNew(options: TrainOptions): Promise<Plan> {
   if (options.split !== undefined) config.data.trainSplit = options.split;
   config.train.epochs = wholeNumber("epochs", options.epochs, 1) ?? config.train.epochs;
   config.train.seed = wholeNumber("seed", options.seed, 0) ?? config.train.seed;
+  if (options.recompute) config.train.recompute = true;
   for (const field of options.set) setFieldFromOption(config, field);
   validateConfig(config);
   const folder = new RunFolder(options.run ?? defaultFolder(config));
@@ -112,7 +116,7 @@ async function planNew(options: TrainOptions): Promise<Plan> {
 async function planResumed(run: string, options: TrainOptions): Promise<Plan> {
   const given = FIXED_ON_RESUME.find((name) => {
     const value = options[name];
-    return typeof value === "string" || (Array.isArray(value) && value.length > 0);
+    return value === true || typeof value === "string" || (Array.isArray(value) && value.length > 0);
   });
   if (given) throw new UserError(`--${given} cannot go with --resume: a run continues with the settings it began with`);
   const folder = new RunFolder(run);

@@ -133,6 +133,8 @@ export interface DataConfig {
 export interface TrainConfig {
   epochs: number;
   batchSize: number;
+  /** Backward computes inner activations again instead of keeping them: less memory, more time, the same bytes. */
+  recompute: boolean;
   /** Of initial weights, order, augmentation and dropout. */
   seed: number;
   /** Epochs between evaluations; the last epoch is always followed by one. */

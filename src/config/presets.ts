@@ -67,7 +67,7 @@ const tiny: Config = {
     workers: 1,
     cacheMiB: 256,
   },
-  train: { epochs: 8, batchSize: 2, seed: 0, evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
+  train: { epochs: 8, batchSize: 2, recompute: false, seed: 0, evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };
 
@@ -137,7 +137,10 @@ const mcibiDeeplabv3Resnet50os8Cityscapes: Config = {
     workers: 4,
     cacheMiB: 0,
   },
-  train: { epochs: 440, batchSize: 16, seed: 0, evalEvery: 10, logEvery: 10, saveEvery: 50, panels: 4 },
+  train: {
+    ...{ epochs: 440, batchSize: 16, recompute: false, seed: 0 },
+    ...{ evalEvery: 10, logEvery: 10, saveEvery: 50, panels: 4 },
+  },
   eval: { mode: "slide", crop: [1024, 512], stride: [341, 341], scales: [1], flip: false, average: "probs" },
 };
 

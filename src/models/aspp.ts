@@ -49,8 +49,8 @@ export class Aspp extends Layer {
 
   forward(x: Tensor): Tensor {
     const size: Pair = [x.shape[1], x.shape[2]];
-    const local = this.#branches.modules.map((branch) => branch.forward(x));
-    const spread = interpolateBilinear(this.#global.forward(x), { size, alignCorners: this.#alignCorners });
-    return this.#bottleneck.forward(concat([...local, spread], -1));
+    const local = this.#branches.modules.map((branch) => branch.forwardBlock(x));
+    const spread = interpolateBilinear(this.#global.forwardBlock(x), { size, alignCorners: this.#alignCorners });
+    return this.#bottleneck.forwardBlock(concat([...local, spread], -1));
   }
 }

@@ -43,7 +43,7 @@ export class ContextFusion extends Module {
     if (!this.#attention || !this.#bottleneck) return beside;
     if (!context) throw new Error("This network was built with a within-image context, but none was given to fuse");
     const attended = watch("attended_feats_ms", this.#attention.forward(feats, context));
-    return this.#bottleneck.forward(concat([attended, beside], -1));
+    return this.#bottleneck.forwardBlock(concat([attended, beside], -1));
   }
 }
 

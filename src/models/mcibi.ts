@@ -111,16 +111,17 @@ export class Mcibi extends Module {
    */
   forward(image: Tensor, watch: Watch = unwatched): McibiOutput {
     const outputs = this.#backbone.forward(image, watch);
-    const last = this.#downsample?.forward(outputs[3]) ?? outputs[3];
+    const last = this.#downsample?.forwardBlock(outputs[3]) ?? outputs[3];
     const context = this.#context && watch("feats_ms", this.#context.forward(last));
-    const feats = watch("memory_input", this.#bottleneck.forward(last));
-    const stage1 = this.#decoder1 && watch("preds_stage1", this.#decoder1.forward(feats));
+    const feats = watch("memory_input", this.#bottleneck.forwardBlock(last));
+    const stage1 = this.#decoder1 && watch("preds_stage1", this.#decoder1.forwardBlock(feats));
     const augmented =
       this.memory && stage1
         ? this.memory.forward(feats, stage1, context, watch)
         : this.#fusion.fuse(feats, context, feats, watch);
-    const stage2 = watch("preds_stage2", this.#decoder2.forward(watch("memory_output", augmented)));
-    const auxiliary = this.training && this.#auxiliary ? watch("preds_aux", this.#auxiliary.forward(outputs[2])) : null;
+    const stage2 = watch("preds_stage2", this.#decoder2.forwardBlock(watch("memory_output", augmented)));
+    const auxiliary =
+      this.training && this.#auxiliary ? watch("preds_aux", this.#auxiliary.forwardBlock(outputs[2])) : null;
     return { feats, stage1, stage2, auxiliary };
   }
 

@@ -84,8 +84,10 @@ export class FeatureMemory extends ContextFusion {
       const selected = watch(`selected_memory${suffix(slot)}`, mixture);
       return watch(`attended_memory${suffix(slot)}`, attention.forward(feats, selected));
     });
-    const beyond = this.#fuseSlots ? watch("fused_memory", this.#fuseSlots.forward(concat(attended, -1))) : attended[0];
-    const joined = this.#bottleneck.forward(concat([feats, beyond], -1));
+    const beyond = this.#fuseSlots
+      ? watch("fused_memory", this.#fuseSlots.forwardBlock(concat(attended, -1)))
+      : attended[0];
+    const joined = this.#bottleneck.forwardBlock(concat([feats, beyond], -1));
     return this.fuse(feats, context, joined, watch);
   }
 

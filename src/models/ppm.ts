@@ -46,8 +46,8 @@ export class PyramidPooling extends Layer {
   forward(x: Tensor): Tensor {
     const size: Pair = [x.shape[1], x.shape[2]];
     const pooled = this.#branches.modules.map((branch) =>
-      interpolateBilinear(branch.forward(x), { size, alignCorners: this.#alignCorners }),
+      interpolateBilinear(branch.forwardBlock(x), { size, alignCorners: this.#alignCorners }),
     );
-    return this.#bottleneck.forward(concat([x, ...pooled], -1));
+    return this.#bottleneck.forwardBlock(concat([x, ...pooled], -1));
   }
 }

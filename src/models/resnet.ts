@@ -124,8 +124,11 @@ export class ResNet extends Module {
 
   /** image [n, h, w, 3] -> the four stage outputs [n, h / s, w / s, channels], watched as `backbone_outputs_0..3`. */
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
-    let x = inOrder(this.#stem, image);
-    return this.#stages.map((layers, i) => (x = watch(`backbone_outputs_${i}`, layers.forward(x))));
+    let x = this.block((input) => inOrder(this.#stem, input), image);
+    return this.#stages.map(({ layers }, i) => {
+      for (const block of layers) x = block.forwardBlock(x);
+      return (x = watch(`backbone_outputs_${i}`, x));
+    });
   }
 
   #deepStem(channels: number): Layer[] {

@@ -61,12 +61,13 @@ export class SelfAttentionBlock extends Module {
   /** query [n, h, w, queryInChannels], key [n, h', w', keyInChannels] -> [n, h, w, outChannels]. */
   forward(query: Tensor, key: Tensor): Tensor {
     const [n, h, w] = query.shape;
-    const q = flatten(this.#query.forward(query)); // before the keys: a shared projection counts batches in this order
-    const k = flatten(this.#key.forward(key));
-    const v = flatten(this.#value.forward(key));
+    // Queries before keys: a shared projection counts batches in this order.
+    const q = flatten(this.#query.forwardBlock(query));
+    const k = flatten(this.#key.forwardBlock(key));
+    const v = flatten(this.#value.forwardBlock(key));
     const context = attention(q, k, v, { scale: this.#scale });
     const map = reshape(context, [n, h, w, context.shape[2]]);
-    return this.#out?.forward(map) ?? map;
+    return this.#out?.forwardBlock(map) ?? map;
   }
 }
 

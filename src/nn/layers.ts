@@ -1,4 +1,5 @@
 /** Layers over the operations, with PyTorch's parameters and defaults. Activations are [n, h, w, c]. */
+import { isRepeated, once } from "../autograd/checkpoint.ts";
 import { leakyRelu, relu } from "../ops/activation.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { conv2d } from "../ops/conv2d.ts";
@@ -75,7 +76,8 @@ export class BatchNorm2d extends Layer {
   /** `next`: what comes after the normalisation and is computed with it. */
   forward(x: Tensor, next: { residual?: Tensor; slope?: number } = {}): Tensor {
     const running = { mean: this.#mean.tensor, var: this.#var.tensor };
-    const { training, updateRunning } = this;
+    const { training } = this;
+    const updateRunning = this.updateRunning && !isRepeated();
     const y = batchNorm(x, this.#weight.tensor, this.#bias.tensor, running, {
       ...this.#options,
       ...next,
@@ -164,7 +166,7 @@ export class Dropout2d extends Layer {
 
   forward(x: Tensor): Tensor {
     if (!this.training || this.#p === 0) return x;
-    return dropout(x, { p: this.#p, ...this.#random.draw(), perChannel: true });
+    return dropout(x, { p: this.#p, ...once(() => this.#random.draw()), perChannel: true });
   }
 }
 

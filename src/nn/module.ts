@@ -1,5 +1,6 @@
 /** The base of layers and networks: named children, parameters and buffers, as PyTorch's nn.Module. */
 import type { Gpu } from "../runtime/gpu.ts";
+import { checkpoint } from "../ops/checkpoint.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { loadState, readState, stateShapes } from "./state.ts";
@@ -13,6 +14,7 @@ import type { VariableOptions } from "./variable.ts";
  */
 export abstract class Module {
   #training = true;
+  #recomputes = false;
   readonly #children = new Map<string, Module>();
   readonly #own = new Map<string, Variable | Counter>();
 
@@ -47,6 +49,21 @@ export abstract class Module {
 
   eval(): this {
     return this.train(false);
+  }
+
+  /**
+   * Lets blocks of this module and everything below it keep only their input for backward, which computes the rest
+   * again (ops/checkpoint): less memory, more time, the same bytes. Which parts are blocks is up to the modules.
+   */
+  recompute(mode = true): this {
+    this.#recomputes = mode;
+    for (const module of this.#children.values()) module.recompute(mode);
+    return this;
+  }
+
+  /** fn(x), as a block. */
+  protected block(fn: (x: Tensor) => Tensor, x: Tensor): Tensor {
+    return this.#recomputes ? checkpoint(fn, x) : fn(x);
   }
 
   /** Everything that is saved, under its full name. A module that is a child twice appears under both names. */
@@ -130,4 +147,9 @@ export abstract class Module {
 /** A module from one tensor to one tensor. */
 export abstract class Layer extends Module {
   abstract forward(x: Tensor): Tensor;
+
+  /** As `forward`, of a layer that is a block: see `recompute`. */
+  forwardBlock(x: Tensor): Tensor {
+    return this.block((input) => this.forward(input), x);
+  }
 }

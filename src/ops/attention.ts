@@ -10,7 +10,7 @@ import { ndarray } from "./ndarray.ts";
 export interface AttentionOptions {
   /** Factor for the products q·k, such as d^-0.5. */
   readonly scale: number;
-  /** Most bytes of scores held at once; never more than the device binds, which is also the default up to 256 MiB. */
+  /** Most bytes of scores held at once, backward holding them and their gradients; default 16 MiB. */
   readonly scoreBytes?: number;
 }
 
@@ -22,7 +22,8 @@ interface Chunk {
   readonly rows: number;
 }
 
-const DEFAULT_SCORE_BYTES = 2 ** 28;
+/** Measured on a CPU adapter, where 1 MiB takes a fifth longer and all from 2 to 32 MiB are alike. */
+const DEFAULT_SCORE_BYTES = 2 ** 24;
 
 const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions>({
   name: "attention",
@@ -31,14 +32,18 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
     const [n, p] = q.shape;
     const out = Tensor.empty(gpu, [n, p, v.shape[2]]);
     const statistics = Tensor.empty(gpu, [n, p, 2]);
-    for (const chunk of chunksOf(q, k, options).flat()) {
-      using _scratch = gpu.arena();
-      const scores = product(queriesOf(q, chunk), imagesOf(k, chunk), { transposeB: true });
-      gpu.run("attention.probabilities", { scores, statistics }, {
-        elements: chunk.images * chunk.rows,
-        ...kernelOptions(chunk, q, k, options),
-      });
-      place(product(scores, imagesOf(v, chunk)), out, chunk);
+    for (const chunks of chunksOf(q, k, options)) {
+      using _images = gpu.arena();
+      const [keys, values] = [k, v].map((x) => imagesOf(x, chunks[0]));
+      for (const chunk of chunks) {
+        using _scratch = gpu.arena();
+        const scores = product(queriesOf(q, chunk), keys, { transposeB: true });
+        gpu.run("attention.probabilities", { scores, statistics }, {
+          elements: chunk.images * chunk.rows,
+          ...kernelOptions(chunk, q, k, options),
+        });
+        place(product(scores, values), out, chunk);
+      }
     }
     ctx.save(q, k, v, out);
     ctx.own(statistics);
@@ -56,20 +61,22 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
       constants: { SCALE: options.scale },
     });
     for (const chunks of chunksOf(q, k, options)) {
+      using _images = gpu.arena();
+      const [keys, values] = [k, v].map((x) => imagesOf(x, chunks[0]));
       let dkSum: Tensor | null = null;
       let dvSum: Tensor | null = null;
       for (const chunk of chunks) {
         using _scratch = gpu.arena();
         const qPart = queriesOf(q, chunk);
         const dyPart = queriesOf(dy, chunk);
-        const scores = product(qPart, imagesOf(k, chunk), { transposeB: true });
-        const dScores = product(dyPart, imagesOf(v, chunk), { transposeB: true });
+        const scores = product(qPart, keys, { transposeB: true });
+        const dScores = product(dyPart, values, { transposeB: true });
         const saved = { saved_statistics: statistics, saved_deltas: deltas };
         gpu.run("attention.gradients", { scores, d_scores: dScores, ...saved }, {
           elements: chunk.images * chunk.rows * Math.ceil(k.shape[1] / 4),
           ...kernelOptions(chunk, q, k, options),
         });
-        if (dq) place(product(dScores, imagesOf(k, chunk)), dq, chunk);
+        if (dq) place(product(dScores, keys), dq, chunk);
         if (dk) dkSum = accumulate(dkSum, product(dScores, qPart, { transposeA: true }));
         if (dv) dvSum = accumulate(dvSum, product(scores, dyPart, { transposeA: true }));
       }

@@ -115,18 +115,17 @@ export function apply<I extends Inputs, O>(op: Op<I, O>, inputs: I, options: O):
   output.node = createNode<Tensor>(
     op.name,
     edges,
-    (grad) => {
-      ctx.check(op.name);
-      return noGrad(() => op.backward!(ctx, grad, inputs, options)).map((g, i) => (needsGrad[i] ? g : null));
-    },
+    (grad) => noGrad(() => op.backward!(ctx, grad, inputs, options)).map((g, i) => (needsGrad[i] ? g : null)),
     [output, ...ctx.owned],
+    { check: () => ctx.check(op.name) },
   );
   return output;
 }
 
 const leaves = new WeakMap<Tensor, Leaf<Tensor>>();
 
-function edgeOf(tensor: Tensor): Node<Tensor> | Leaf<Tensor> {
+/** Where the gradient of a tensor that tracks one goes. */
+export function edgeOf(tensor: Tensor): Node<Tensor> | Leaf<Tensor> {
   if (tensor.node) return tensor.node;
   let leaf = leaves.get(tensor);
   if (!leaf) {

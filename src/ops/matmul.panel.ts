@@ -22,8 +22,12 @@ export interface PanelProduct {
 export function panelProduct(a: Tensor, b: Tensor, bias: Tensor | null, size: PanelProduct, shape: Shape): Tensor {
   const { gpu } = a;
   const { batch, m, n, k, transposeA, transposeB } = size;
-  const left = transposeA ? padToFours(a.view([batch, k, m])) : a.detach();
-  const padded = padToFours(b.view(transposeB ? [batch, n, k] : [batch, k, n]));
+  const views = [
+    a.view(transposeA ? [batch, k, m] : [batch, m, k]),
+    b.view(transposeB ? [batch, n, k] : [batch, k, n]),
+  ];
+  const left = transposeA ? padToFours(views[0]) : views[0];
+  const padded = padToFours(views[1]);
   const right = transposeB ? resizeAxis(padded, 1, toFour(n)) : padded;
   const lines = transposeA ? toFour(m) : m;
   const columns = toFour(n);
@@ -37,7 +41,7 @@ export function panelProduct(a: Tensor, b: Tensor, bias: Tensor | null, size: Pa
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, EACH: !transposeA && k % 4 !== 0 },
     tune,
   });
-  [left, right].forEach((tensor) => tensor.release());
+  [...views, left, right].forEach((tensor) => tensor.release());
   const y = resizeAxis(cutFromFours(sumSlabs(slabs, [batch, lines, columns]), n), 1, m);
   const result = y.view(shape);
   y.release();

@@ -89,6 +89,11 @@ export class Gpu {
   readonly counters: Counters = { dispatches: 0, submits: 0, readbacks: 0 };
   /** Measures the dispatches of the submits to come, while there is one. */
   profile: Profile | null;
+  /**
+   * Told how many of the kernels asked for so far are compiled, whenever one is. On an adapter that runs on the CPU that
+   * is when it has run once, since the driver compiles then; submits are split for it.
+   */
+  onCompile: ((done: number, total: number) => void) | null = null;
   readonly #pool: BufferPool;
   readonly #scratch: ScratchOwner;
   readonly #programs: Programs;
@@ -103,7 +108,9 @@ export class Gpu {
     this.profile = options.profile ? new Profile(options.device) : null;
     this.#pool = new BufferPool(options.device, options.guarded ?? false);
     this.#scratch = new ScratchOwner(options.device);
-    this.#programs = new Programs(options.device, options.kernels);
+    this.#programs = new Programs(options.device, options.kernels, () => {
+      if (!this.capabilities.isSoftware) this.#reportCompiled(this.#programs.ready);
+    });
     this.#recorder = new Recorder(options.device);
   }
 
@@ -201,9 +208,10 @@ export class Gpu {
     const earlier = this.#tail ?? Promise.resolve();
     const run = async (): Promise<void> => {
       const free = [this.#pool.seal(), this.#scratch.seal()];
-      const commands = await this.#recorder.submit(this.profile);
+      const isWatched = this.onCompile !== null && this.capabilities.isSoftware;
+      const onFirstRun = isWatched ? (kernels: number) => this.#reportCompiled(kernels) : null;
+      this.counters.submits += await this.#recorder.submit(this.profile, onFirstRun);
       free.forEach((release) => release());
-      if (commands > 0) this.counters.submits++;
     };
     const mine = this.#tail === null ? run() : earlier.then(run);
     this.#tail = mine;
@@ -272,6 +280,10 @@ export class Gpu {
     await this.submit();
     this.#pool.trim();
     this.#recorder.forgetGroups();
+  }
+
+  #reportCompiled(done: number): void {
+    this.onCompile?.(done, this.#programs.count);
   }
 
   #foldElements(

@@ -22,17 +22,25 @@ export interface Program {
 export class Programs {
   readonly #device: GPUDevice;
   readonly #source: KernelSource;
+  readonly #onReady: () => void;
+  #ready = 0;
   readonly #modules = new Map<string, { module: GPUShaderModule; source: string }>();
   readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   readonly #programs = new Map<string, Program>();
 
-  constructor(device: GPUDevice, source: KernelSource) {
+  constructor(device: GPUDevice, source: KernelSource, onReady = (): void => {}) {
     this.#device = device;
     this.#source = source;
+    this.#onReady = onReady;
   }
 
   get count(): number {
     return this.#programs.size;
+  }
+
+  /** Of these, those that are compiled. */
+  get ready(): number {
+    return this.#ready;
   }
 
   get(name: KernelName, constants: Readonly<Record<string, number | boolean>>, tune: Tune): Program {
@@ -64,6 +72,8 @@ export class Programs {
       hasParams: "params" in kernel.bindings,
       ready: this.#compile(name, kernel, layout.pipeline, constants, tune).then((pipeline) => {
         program.pipeline = pipeline;
+        this.#ready++;
+        this.#onReady();
       }),
       pipeline: null,
     };

@@ -62,6 +62,8 @@ export class Recorder {
   #slots = 0;
   #uniform: GPUBuffer | null = null;
   readonly #groups = new Map<string, GPUBindGroup>();
+  /** Programs that have been submitted, by id. */
+  readonly #started = new Set<number>();
   readonly #ids = new WeakMap<GPUBuffer | Scratch, number>();
   #nextId = 0;
 
@@ -113,8 +115,13 @@ export class Recorder {
     this.#commands.push({ kind: "clear", region: region(storage) });
   }
 
-  /** Encodes everything recorded so far and hands it to the queue in a single submit. Waits for pipelines only. */
-  async submit(timer: PassTimer | null): Promise<number> {
+  /**
+   * Encodes everything recorded so far and hands it to the queue in a single submit. Waits for pipelines only.
+   *
+   * @param onFirstRun told how many programs have run once: then there is a submit up to every program's first dispatch
+   * @returns how many submits it took
+   */
+  async submit(timer: PassTimer | null, onFirstRun: ((programs: number) => void) | null = null): Promise<number> {
     const commands = this.#commands;
     const slots = this.#slots;
     if (commands.length === 0) return 0;
@@ -126,7 +133,9 @@ export class Recorder {
     if (waiting.size > 0) await Promise.all(waiting);
 
     const uniform = this.#uploadParams(params);
-    const encoder = this.#device.createCommandEncoder();
+    const { queue } = this.#device;
+    let submits = 1;
+    let encoder = this.#device.createCommandEncoder();
     let pass: GPUComputePassEncoder | null = null;
     for (const command of commands) {
       if (command.kind !== "dispatch" || timer) {
@@ -136,6 +145,16 @@ export class Recorder {
       if (command.kind === "dispatch") {
         pass ??= encoder.beginComputePass({ timestampWrites: timer?.begin(command) });
         this.#encode(pass, command, uniform);
+        if (this.#started.has(command.program.id)) continue;
+        const started = this.#started.add(command.program.id).size;
+        if (!onFirstRun || timer) continue;
+        pass.end();
+        pass = null;
+        queue.submit([encoder.finish()]);
+        const failed = (): void => {}; // a device that is lost is reported elsewhere
+        queue.onSubmittedWorkDone().then(() => onFirstRun(started), failed);
+        submits++;
+        encoder = this.#device.createCommandEncoder();
       } else if (command.kind === "copy") {
         const { from, to } = command;
         encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, align(from.bytes, 4));
@@ -147,8 +166,8 @@ export class Recorder {
     }
     pass?.end();
     timer?.end(encoder);
-    this.#device.queue.submit([encoder.finish()]);
-    return commands.length;
+    queue.submit([encoder.finish()]);
+    return submits;
   }
 
   /** Forgets bind groups of buffers that are gone. */

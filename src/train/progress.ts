@@ -1,4 +1,5 @@
 /** What a command says while it works. */
+import type { Gpu } from "../runtime/gpu.ts";
 
 /** Milliseconds between progress lines where they cannot be rewritten. */
 const PLAIN_INTERVAL = 5000;
@@ -35,6 +36,11 @@ export class ProgressLine {
     if (this.#isOpen) this.#stream.write("\r\x1b[K");
     this.#isOpen = false;
   }
+}
+
+/** From now on shows how many kernels are compiled, whenever new ones are needed. */
+export function showCompilation(gpu: Gpu, output: ProgressLine): void {
+  gpu.onCompile = (done, total) => output.show(`compiling kernels: ${done} of ${total}`);
 }
 
 /** `1:02:03`, `2:03`. */

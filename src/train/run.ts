@@ -14,7 +14,7 @@ import { Meter } from "./meter.ts";
 import { scores } from "./metrics.ts";
 import type { Confusion } from "./metrics.ts";
 import { panelPng } from "./panels.ts";
-import { duration } from "./progress.ts";
+import { duration, showCompilation } from "./progress.ts";
 import type { ProgressLine } from "./progress.ts";
 import { iterationLine, scoreJson, scoreLine } from "./report.ts";
 import type { MetricsLine, RunDescription, RunFolder } from "./run_folder.ts";
@@ -99,6 +99,7 @@ class Run {
     this.#options = options;
     this.#config = config;
     this.#loader = loader;
+    showCompilation(gpu, options.output);
     this.#meter = new Meter(config.train.batchSize);
     this.#trainer = new Trainer(gpu, { config, numClasses, ignoreIndex, maxIters: this.#maxIters });
     if (weights) loadWeights(this.#trainer.model, weights, { reinitialize: foreignClassifiers(weights, trainSet) });
@@ -130,6 +131,7 @@ class Run {
 
   /** Releases the network and the optimiser's state. */
   dispose(): void {
+    this.#options.gpu.onCompile = null;
     this.#trainer.dispose();
   }
 
@@ -147,7 +149,7 @@ class Run {
     const { signal, check, output } = this.#options;
     const { saveEvery } = this.#config.train;
     const { stepsPerEpoch } = this.#loader;
-    if (!this.#latest) output.log("compiling kernels ...");
+    if (!this.#latest) output.show("compiling kernels");
     this.#meter.pause();
     const startStep = this.#trainer.iteration - (epoch - 1) * stepsPerEpoch;
     for await (const batch of this.#loader.batches(epoch, startStep)) {

@@ -53,7 +53,8 @@ export class Trainer {
     this.#options = options;
     this.#pacer = new Pacer(gpu);
     this.random = new RandomState(config.train.seed);
-    this.model = buildModel(config, numClasses, this.random).initialize(gpu, config.train.seed).train();
+    const { seed, recompute } = config.train;
+    this.model = buildModel(config, numClasses, this.random).initialize(gpu, seed).train().recompute(recompute);
     this.optimizer = new Sgd(this.model.namedParameters(), config.optim);
   }
 

@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { noGrad } from "../../src/autograd/tape.ts";
 import { relu } from "../../src/ops/activation.ts";
+import { conv2d } from "../../src/ops/conv2d.ts";
 import { backward } from "../../src/ops/define.ts";
 import { add, mul, scale } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/reduce.ts";
@@ -64,6 +65,24 @@ test("backward releases what the graph held, except what is kept", async () => {
   );
   assert.is(gpu.memory.live, live - 16 + 8, "without a and c, with the gradient of x");
   b.dispose();
+});
+
+test("kernels of convolutions hold on to nothing of it", async () => {
+  const gpu = await testGpu();
+  using _arena = gpu.arena();
+  for (const kernel of [1, 3]) {
+    const x = Tensor.zeros(gpu, [1, 5, 6, 4]).requireGrad();
+    const weight = Tensor.zeros(gpu, [kernel, kernel, 4, 8]).requireGrad();
+    const below = relu(x);
+    const y = conv2d(below, weight, null);
+    const above = relu(y);
+    const grad = Tensor.zeros(gpu, above.shape);
+    const before = gpu.memory.live;
+    backward(above, { grad });
+    const made = x.grad!.storage.bytes + weight.grad!.storage.bytes;
+    const released = [below, y, above].reduce((sum, { storage }) => sum + storage.bytes, 0);
+    assert.is(gpu.memory.live - before, made - released, `kernel ${kernel}`);
+  }
 });
 
 test("a second backward says that the values are gone; retainGraph allows it", async () => {

@@ -62,6 +62,7 @@ const CASES: readonly Case[] = [
   ["train", ["--run", full], full, "--resume"],
   ["train", ["--resume", never], `${never}/config.json`],
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
+  ["train", ["--resume", never, "--recompute"], "--recompute", "--resume"],
   ["train", ["--weights", foreign], foreign, "mcibi-webgpu checkpoint"],
   ["train", ["--dataset", "voc"], '"voc"', "camvid"],
   ["train", on(temporary.join("nowhere")), temporary.join("nowhere"), "no such file"],

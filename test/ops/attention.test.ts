@@ -62,6 +62,22 @@ test("holds no more scores than it was allowed, and takes several chunks rather 
   x.grad!.dispose();
 });
 
+test("memory grows linearly with the positions of an image, in both directions", async () => {
+  const { device } = await sharedDevice();
+  const peakAt = (positions: number): number => {
+    const gpu = new Gpu({ device, kernels: kernelsOnDisk });
+    using _arena = gpu.arena(); // recorded, and never submitted: memory is accounted for as it is recorded
+    const [q, k, v] = [0, 1, 2].map(() => Tensor.empty(gpu, [1, positions, 8]).requireGrad());
+    const y = attention(q, k, v, { scale: 1 });
+    backward(y, { grad: Tensor.empty(gpu, y.shape) });
+    return gpu.memory.peak;
+  };
+  const peaks = [4096, 8192, 16384].map(peakAt); // all scores would take 64, 256 and 1024 MiB
+  const [first, second] = [(peaks[1] - peaks[0]) / 4096, (peaks[2] - peaks[1]) / 8192];
+  assert.ok(second < 1.1 * first, `${first} bytes per further position, then ${second}`);
+  assert.ok(peaks[2] < 40 * 2 ** 20, `${peaks[2]} bytes at the peak`);
+});
+
 test("gradients go only where they are wanted", async () => {
   const gpu = await testGpu();
   using _arena = gpu.arena();

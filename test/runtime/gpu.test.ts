@@ -136,6 +136,25 @@ test("a dispatch over nothing is left out", async () => {
   assert.is(gpu.counters.dispatches, dispatches);
 });
 
+test("onCompile is told of every kernel up to the last, once; results and later submits are as without", async () => {
+  const { device } = await sharedDevice();
+  const gpu = new Gpu({ device, kernels: kernelsOnDisk });
+  using _arena = gpu.arena();
+  const told: [number, number][] = [];
+  gpu.onCompile = (done, total) => told.push([done, total]);
+  const compute = (): Promise<Iterable<number>> => {
+    const x = Tensor.from(gpu, [1, -2, 3], [3]);
+    return leakyRelu(relu(scale(relu(x), -2)), 0.5).data();
+  };
+  assert.equal([...(await compute())], [0, 0, 0]);
+  await gpu.idle();
+  const { pipelines, counters } = gpu;
+  assert.equal(told, Array.from({ length: pipelines }, (_, i) => [i + 1, pipelines]));
+  const before = counters.submits;
+  await compute();
+  assert.equal([counters.submits - before, told.length], [1, pipelines]);
+});
+
 test("an arena releases what was created in it, but not what was kept or created outside", async () => {
   const gpu = await testGpu();
   const outside = Tensor.from(gpu, [1], [1]);

@@ -90,6 +90,17 @@ for (const stopAfter of [3, 2 * STEPS_PER_EPOCH]) {
   });
 }
 
+test("recomputing, stopped and resumed: the same bytes as a run that kept everything", async () => {
+  const folder = new RunFolder(temporary.join("recomputed"));
+  const recomputing = tinyConfig(root, "train.recompute=true");
+  await runTiny(gpu, { config: recomputing, folder, stopAfter: 3 });
+  await runTiny(gpu, { config: recomputing, folder, resume: await readCheckpoint(folder.last) });
+  const [a, b] = [await readCheckpoint(whole.last), await readCheckpoint(folder.last)];
+  assert.is(b.config.train.recompute, true);
+  for (const part of ["state", "momentum"] as const) assert.equal(a[part], b[part]);
+  assert.is(a.masksDrawn, b.masksDrawn);
+});
+
 test("resumed from an older checkpoint than its metrics: lines are neither doubled nor lost", async () => {
   const folder = new RunFolder(temporary.join("older"));
   await runTiny(gpu, { config, folder, stopAfter: 4 });
