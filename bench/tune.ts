@@ -5,7 +5,7 @@ import { UserError } from "../src/errors.ts";
 import { writeFileAtomic } from "../src/io/files.node.ts";
 import { kernelsOnDisk } from "../src/runtime/source.node.ts";
 import { noiseLimit } from "./against.ts";
-import { describeChoice } from "./decide.ts";
+import { describeChoice, sameChoice } from "./decide.ts";
 import { CHECKED_IN, workloadTitle } from "./options.ts";
 import { short } from "./report.ts";
 import { Search, gain } from "./tune_search.ts";
@@ -72,8 +72,10 @@ function summary(outcomes: readonly Outcome[], won: Winners, fixed: number): str
   if (outcomes.length === 0) return "no row was measured";
   // What a row gains by the table, and what it could gain by the fastest choice that was tried on it.
   const gains = outcomes.map(({ trials }) => {
-    const kept = trials.filter(({ kernel, shape, choice }) => won.get(`${kernel} ${shape}`) === choice ||
-      JSON.stringify(won.get(`${kernel} ${shape}`)) === JSON.stringify(choice));
+    const kept = trials.filter(({ kernel, shape, choice }) => {
+      const winner = won.get(`${kernel} ${shape}`);
+      return winner !== undefined && sameChoice(winner, choice);
+    });
     return Math.max(1, ...kept.map(({ before, timing }) => gain(before, timing)));
   });
   const possible = outcomes.map((outcome) => {

@@ -54,6 +54,10 @@ test("options that cannot be used are named in one line", async () => {
     [["--variant", "conv2d=magic"], "--variant conv2d=magic", "tiled|panel|blocked"],
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
     [["--filter", "tiny train", "--set", "full"], "--filter tiny train"],
+    [["--tune", "--json", "a.json"], "--json does not go with --tune"],
+    [["--tune", "--variant", "conv2d=tiled"], "--variant does not go with --tune"],
+    [["--tune-out", "a.json"], "--tune-out", "--tune writes"],
+    [["--tune", "--filter", "tiny train step"], "--tune: the filter selects training steps only"],
   ];
   for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);
 });
@@ -122,7 +126,7 @@ test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
 test("--help prints the usage", () => {
   const { status, stdout, errors } = bench("--help");
   assert.equal([status, errors], [0, []]);
-  for (const option of ["--set", "--filter", "--json", "--against", "--adapter", "--variant", "--help"])
+  for (const option of ["--set", "--filter", "--json", "--against", "--adapter", "--variant", "--tune", "--help"])
     assert.match(stdout, option);
 });
 
