@@ -59,7 +59,7 @@ export function compare(before: Results, after: Results): Comparison {
     const former = earlier.get(key);
     if (!former) continue;
     const [beforeMs, afterMs] = [former.minMs, row.minMs];
-    const limit = drift * (1 + Math.max(FLOOR, noise(former.samplesMs), noise(row.samplesMs)));
+    const limit = drift * noiseLimit(former, row);
     changes.push({ key, title: title(row), beforeMs, afterMs, ratio: afterMs / beforeMs, limit });
   }
   const only = (rows: ReadonlyMap<string, Measured>, other: ReadonlyMap<string, Measured>): string[] =>
@@ -80,6 +80,11 @@ export function compare(before: Results, after: Results): Comparison {
 export function keyOf({ name, op, pass, shape }: Pick<Measured, "name" | "op" | "pass" | "shape">): string {
   const sorted = Object.entries(shape).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([name, op, pass, ...sorted]);
+}
+
+/** From which ratio on two timings of one run differ by more than the spread of their samples. */
+export function noiseLimit(a: Pick<Measured, "samplesMs">, b: Pick<Measured, "samplesMs">): number {
+  return 1 + Math.max(FLOOR, noise(a.samplesMs), noise(b.samplesMs));
 }
 
 function byKey(results: Results): Map<string, Measured> {

@@ -1,4 +1,5 @@
 /** Whether a kernel computes the right thing; nothing is timed before that. */
+import type { Choice, Decision, Tuned } from "../src/runtime/choice.ts";
 import type { NdArray } from "../src/ops/ndarray.ts";
 import { ndarray } from "../src/ops/ndarray.ts";
 import { Gpu } from "../src/runtime/gpu.ts";
@@ -23,22 +24,36 @@ const STEP = 1e-5;
 const ROUNDINGS = 16;
 const ROUNDING = 2 ** -24;
 
+/** Answers whatever the shape is: problems are checked at other sizes than they are timed. */
+class Prescribed implements Tuned {
+  decisions: readonly Decision[] = [];
+
+  get(kernel: string): Choice | undefined {
+    return this.decisions.find((decision) => decision.kernel === kernel)?.choice;
+  }
+}
+
 /** Runs workloads on memory full of NaN, and with the base kernels beside the chosen ones. */
 export class Checker {
   readonly #chosen: Gpu;
   readonly #base: Gpu;
+  readonly #prescribed = new Prescribed();
 
   constructor({ device, kernels, variants }: Pick<GpuOptions, "device" | "kernels" | "variants">) {
-    this.#chosen = new Gpu({ device, kernels, variants, guarded: true });
-    this.#base = new Gpu({ device, kernels, variants: { conv2d: BASE, matmul: BASE }, guarded: true });
+    this.#chosen = new Gpu({ device, kernels, variants, guarded: true, tuned: this.#prescribed });
+    const tuned: Tuned = { get: () => undefined };
+    this.#base = new Gpu({ device, kernels, variants: { conv2d: BASE, matmul: BASE }, guarded: true, tuned });
   }
 
   /**
    * Null where the kernels that `variant` stands for are right, else what is wrong. A variant beside the base kernel is
    * compared with that on the problem itself (on a CPU adapter: the reduced one); a base kernel, and ops without
    * variants, with the f64 reference and its finite differences on the small problem.
+   *
+   * @param decisions kernels and tiles to check; where nothing is said of a kernel, those of the heuristics
    */
-  async check(workload: Workload, variant: string): Promise<string | null> {
+  async check(workload: Workload, variant: string, decisions: readonly Decision[] = []): Promise<string | null> {
+    this.#prescribed.decisions = decisions;
     if (!workload.reduced || variant === BASE) return this.#againstReference(workload);
     const isSlow = this.#chosen.capabilities.isSoftware;
     return this.#againstBase(workload, isSlow ? workload.reduced : workload.problem);

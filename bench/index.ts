@@ -12,6 +12,7 @@ import { adapterOf, readResults, resultsPath, toJson } from "./results.ts";
 import type { Results } from "./results.ts";
 import { rooflineSvg } from "./roofline.ts";
 import { Session } from "./session.ts";
+import { tune } from "./tune.ts";
 
 /** Rows that seem slower than before are measured so often again: most were disturbed. */
 const SECOND_LOOKS = 3;
@@ -26,6 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
     const adapter = adapterOf(opened.info);
     if (before) refuseOtherAdapter(against!, before.adapter, adapter);
     console.log(opened.adapter);
+    if (options.tune !== undefined) return (await tune(opened, workloads, options.tune)) ? 0 : 1;
     const session = new Session(opened, options);
     const peak = await session.peak();
     const rows = await session.kernels(workloads, peak);

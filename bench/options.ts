@@ -1,4 +1,6 @@
 /** The command line of the benchmark. */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseVariants } from "../src/cli/device.ts";
 import { parseOptions } from "../src/cli/options.ts";
 import { UserError } from "../src/errors.ts";
@@ -13,6 +15,9 @@ import { STEP } from "./step.ts";
 import type { StepTask } from "./step.ts";
 import { stepTasks } from "./steps.ts";
 import type { Workload } from "./workload.ts";
+
+/** The table that comes with the ops. */
+export const CHECKED_IN = fileURLToPath(new URL("../src/ops/tuned.json", import.meta.url));
 
 const COMMAND = {
   call: "npm run bench --",
@@ -29,6 +34,8 @@ const COMMAND = {
     },
     roofline: { value: "FILE", help: "Also draws the kernels' rows under the measured roof, as SVG." },
     against: { value: "FILE", help: "Compares with such a file: what became slower or faster by more than the noise." },
+    tune: { help: "Instead of timing, searches kernels and tile sizes for this adapter, and writes what is faster." },
+    "tune-out": { value: "FILE", help: "The table to write into. Default: the one that comes with the ops." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     recompute: { help: "Training steps with train.recompute, as rows NAME-recompute." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
@@ -49,6 +56,11 @@ Whole training steps, "NAME train step", run in processes of their own, from a c
 how time and memory grow with one number, and those named "NAME loader decode" whether images are loaded faster than a
 training step uses them.
 
+--tune tries, for every row, the kernels that can run and the constants marked @tune in their WGSL. What is wrong is named
+and not timed; the others are timed in turn with the choice of the heuristics. The table keeps, by adapter family and
+class of shapes (sizes rounded to powers of two), what is faster by more than the noise, twice; what it had for the same
+classes is replaced. In later runs the column "variant" shows such tiles, as in "panel LANES=4".
+
 Exit code 0: everything was right; 1: a row was not, and was left out; 2: an option has to be put right.`,
 } as const;
 
@@ -64,6 +76,8 @@ export interface BenchOptions {
   readonly roofline: string | undefined;
   /** The file to compare with. */
   readonly against: string | undefined;
+  /** The table of tile sizes to write; undefined where nothing is to be tuned. */
+  readonly tune: string | undefined;
 }
 
 /**
@@ -97,7 +111,22 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   if (roofline !== undefined && selected.workloads.length === 0) {
     throw new UserError(`--roofline ${roofline}: --filter ${filter} selects no kernel, and only kernels are drawn`);
   }
-  return { ...selected, variants: parseVariants(options.variant), adapter, json, roofline, against };
+  const variants = parseVariants(options.variant);
+  return { ...selected, variants, adapter, json, roofline, against, tune: parseTune(options, selected.workloads) };
+}
+
+function parseTune(
+  options: Readonly<Record<"tune" | "tune-out" | "json" | "roofline" | "against" | "variant", unknown>>,
+  { length }: readonly Workload[],
+): string | undefined {
+  const { tune, "tune-out": out, json, roofline, against, variant } = options;
+  if (!tune && out !== undefined) throw new UserError("--tune-out names the table that --tune writes, which is not given");
+  if (!tune) return undefined;
+  const others = { json, roofline, against, variant: (variant as readonly string[])[0] };
+  const other = Object.entries(others).find(([, value]) => value !== undefined)?.[0];
+  if (other) throw new UserError(`--${other} does not go with --tune, which chooses variants itself and times no rows`);
+  if (length === 0) throw new UserError("--tune: the filter selects training steps only, expected rows of kernels");
+  return resolve((out as string | undefined) ?? CHECKED_IN);
 }
 
 /** What the filter sees of a kernel's row, and what names it in messages. */

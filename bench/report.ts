@@ -55,7 +55,7 @@ export class Table {
       name.padEnd(this.#name),
       op.padEnd(20),
       pass.padEnd(14),
-      variant.padEnd(7),
+      variant.padEnd(13),
       label.padEnd(this.#label),
     ];
     return [...words, ...numbers.map((text) => text.padStart(8))].join("  ");

@@ -2,8 +2,10 @@
 import type { CommandDevice } from "../src/cli/device.ts";
 import type { Gpu } from "../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../src/runtime/source.node.ts";
+import type { Decision } from "../src/runtime/choice.ts";
 import { Checker } from "./check.ts";
 import { Clock } from "./clock.ts";
+import { decisionsOf, describeDecisions, variantServing } from "./decide.ts";
 import type { Timing } from "./clock.ts";
 import { describeLoader, measureLoader } from "./loader.ts";
 import type { LoaderRow, LoaderTask } from "./loader.ts";
@@ -47,9 +49,10 @@ export class Session {
     console.log(`\n${table.header()}`);
     const rows: Row[] = [];
     for (const workload of workloads) {
-      const variant = variantOf(gpu, workload);
-      if (variant === null) continue;
-      const problem = await checker.check(workload, variant);
+      if (!canRun(gpu, workload)) continue;
+      const decisions = await this.#decide(workload);
+      const variant = describeDecisions(workload, decisions);
+      const problem = await checker.check(workload, variantServing(workload, decisions), decisions);
       check();
       if (problem !== null) {
         console.error(`${workloadTitle(workload)}: the variant ${variant} is wrong: ${problem}`);
@@ -60,6 +63,15 @@ export class Session {
       rows.push(row);
     }
     return rows;
+  }
+
+  async #decide(workload: Workload): Promise<Decision[]> {
+    const { gpu } = this.#opened;
+    using _arena = gpu.arena();
+    const { record } = prepare(gpu, workload, workload.problem);
+    const decisions = decisionsOf(gpu, record);
+    await gpu.idle();
+    return decisions;
   }
 
   async time(workload: Workload): Promise<Timing> {
@@ -113,14 +125,15 @@ export class Session {
   }
 }
 
-/** "auto" stands for the choice of an op that does not say; null for a forced variant that cannot run this. */
-function variantOf(gpu: Gpu, workload: Workload): string | null {
+/** False, with the reason on stderr, for a forced variant that cannot. */
+function canRun(gpu: Gpu, workload: Workload): boolean {
   const { op, problem } = workload;
   try {
     const shapes = problem.inputs.map((input) => input && input.shape);
-    return op.variant?.(gpu, shapes, problem.options) ?? gpu.variants[op.name] ?? "auto";
+    op.variant?.(gpu, shapes, problem.options);
+    return true;
   } catch (cause) {
     console.error(`${workloadTitle(workload)}: ${(cause as Error).message}`);
-    return null;
+    return false;
   }
 }

@@ -42,6 +42,17 @@ export function reportAdapter(info: GPUAdapterInfo, features: Iterable<string>):
   };
 }
 
+/**
+ * What measurements are filed under, such as "nvidia-hopper" or, with the lanes of a subgroup, "mesa-software-8": adapters
+ * of a family are taken to like the same kernels. Empty where a browser hides the vendor.
+ */
+export function adapterFamily(info: GPUAdapterInfo): string {
+  const { vendor, architecture, subgroupMinSize } = info;
+  if (vendor === "") return "";
+  const lanes = isSoftware(info) && subgroupMinSize ? String(subgroupMinSize) : "";
+  return [vendor, architecture, lanes].filter((part) => part !== "").join("-").toLowerCase();
+}
+
 export function capabilities(device: GPUDevice): Capabilities {
   const { adapterInfo: info, features, limits } = device;
   const hasSubgroups = features.has("subgroups");

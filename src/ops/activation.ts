@@ -50,7 +50,7 @@ function negative(value: number, { slope }: ActivationOptions): number {
 function dispatch({ gpu, size }: Tensor, op: number, { slope }: ActivationOptions) {
   const isVec4 = size % 4 === 0;
   const count = isVec4 ? size / 4 : size;
-  const walk = isVec4 ? vectorDispatch(gpu, count) : { elements: Math.ceil(count / 4) };
+  const walk = isVec4 ? vectorDispatch(gpu, "activation_vec4", count) : { elements: Math.ceil(count / 4) };
   return { isVec4, ...walk, params: { count }, constants: { OP: op, SLOPE: slope } };
 }
 

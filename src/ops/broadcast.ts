@@ -136,7 +136,7 @@ function vectorWalk({ gpu, size }: Tensor, axes: readonly Axis[]) {
     i === last ? { size: size / 4, strides } : { size, strides: strides.map((step) => step / 4) },
   );
   const { params } = walk(size / 4, vectors);
-  return { ...vectorDispatch(gpu, size / 4), params };
+  return { ...vectorDispatch(gpu, "elementwise_vec4", size / 4), params };
 }
 
 function kernelAxes(axes: readonly Axis[]): number {

@@ -1,5 +1,6 @@
 import { showShape, windowOutput } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
+import type { Product } from "./variants.ts";
 
 export interface Conv2dOptions {
   readonly stride?: Pair;
@@ -57,6 +58,21 @@ export function conv2dGeometry(x: Shape, weight: Shape, bias: Shape | null, opti
 /** Lengths along which the operands lie in memory: the channels of a group, since those of groups are side by side. */
 export function channelsPerGroup({ inChannels, outChannels, groups }: Conv2dGeometry): readonly [number, number] {
   return [inChannels / groups, outChannels / groups];
+}
+
+/** The matrix product that a convolution (`kernel` "conv2d") or a gradient of it is. */
+export function conv2dProduct(kernel: Exclude<Product["kernel"], "matmul">, g: Conv2dGeometry): Product {
+  const lengths = channelsPerGroup(g);
+  const [groupIn, groupOut] = lengths;
+  const [sy, sx] = g.stride;
+  const taps = g.kernel[0] * g.kernel[1];
+  const pixels = g.n * g.oh * g.ow;
+  const common = { kernel, lengths, slices: g.groups };
+  if (kernel === "conv2d") return { ...common, rows: pixels, cols: groupOut, depth: taps * groupIn };
+  if (kernel === "conv2d_backward_weight") return { ...common, rows: taps * groupIn, cols: groupOut, depth: pixels };
+  const phases = sy * sx; // each meets as large a share of the taps
+  const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
+  return { ...common, slices: g.groups * phases, rows: phasePixels, cols: groupIn, depth: (taps * groupOut) / phases };
 }
 
 /** What the layer fixes, as overrides of the tiled and the blocked kernels. */

@@ -1,4 +1,5 @@
 /** The convolutions by the `panel` kernels, for adapters that run on the CPU. */
+import type { Tune } from "../runtime/programs.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { imageParams } from "./conv2d.geometry.ts";
@@ -8,16 +9,16 @@ import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
 import { panelTile, splitCount } from "./variants.ts";
 
 /** Unrecorded y = conv(x, w) + bias. */
-export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
+export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry, tune: Tune): Tensor {
   const pixels = g.n * g.oh * g.ow;
   if (isProduct(g)) {
     const size = { batch: 1, m: pixels, n: g.outChannels, k: g.inChannels, transposeA: false, transposeB: false };
-    return panelProduct(x, w, bias, size, [g.n, g.oh, g.ow, g.outChannels]);
+    return panelProduct(x, w, bias, size, [g.n, g.oh, g.ow, g.outChannels], tune);
   }
   const groupIn = g.inChannels / g.groups;
   const groupOut = g.outChannels / g.groups;
   const columns = toFour(groupOut);
-  const { rows, cols, tune } = panelTile(columns);
+  const { rows, cols } = panelTile(tune);
   const EACH = groupIn % 4 !== 0 && g.groups === 1 && g.dilation[1] === 1;
   const run = g.kernel[1] * groupIn;
   const [maps, kernels] = EACH ? [x.detach(), w.view([g.kernel[0], 1, run, groupOut])] : [padToFours(x, g.groups), w];
@@ -39,16 +40,16 @@ export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2
 }
 
 /** Unrecorded gradient of the input. */
-export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
+export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry, tune: Tune): Tensor {
   const shape = [g.n, g.h, g.w, g.inChannels];
   if (isProduct(g)) {
     const size = { batch: 1, m: g.n * g.h * g.w, n: g.inChannels, k: g.outChannels };
-    return panelProduct(dy, w, null, { ...size, transposeA: false, transposeB: true }, shape);
+    return panelProduct(dy, w, null, { ...size, transposeA: false, transposeB: true }, shape, tune);
   }
   const groupIn = g.inChannels / g.groups;
   const groupOut = g.outChannels / g.groups;
   const columns = toFour(groupIn);
-  const { rows, cols, tune } = panelTile(columns);
+  const { rows, cols } = panelTile(tune);
   const [phasesY, phasesX] = [0, 1].map((axis) => phasesMet(g, axis as 0 | 1));
   const padded = shape.with(3, g.groups * columns);
   const isWhole = phasesY === g.stride[0] && phasesX === g.stride[1];
@@ -69,15 +70,15 @@ export function panelBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Te
 }
 
 /** Unrecorded gradient of the weights. */
-export function panelBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
+export function panelBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry, tune: Tune): Tensor {
   const pixels = g.n * g.oh * g.ow;
   if (isProduct(g)) {
     const size = { batch: 1, m: g.inChannels, n: g.outChannels, k: pixels, transposeA: true, transposeB: false };
-    return panelProduct(x, dy, null, size, [1, 1, g.inChannels, g.outChannels]);
+    return panelProduct(x, dy, null, size, [1, 1, g.inChannels, g.outChannels], tune);
   }
   const groupIn = toFour(g.inChannels / g.groups);
   const groupOut = toFour(g.outChannels / g.groups);
-  const { rows, cols, tune } = panelTile(groupOut);
+  const { rows, cols } = panelTile(tune);
   const across = Math.ceil(groupOut / cols);
   const down = Math.ceil((g.kernel[0] * g.kernel[1] * groupIn) / rows);
   const splits = splitCount(x.gpu, across * down * g.groups, pixels);

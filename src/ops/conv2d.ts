@@ -3,18 +3,18 @@ import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { blockedBackwardInput, blockedBackwardWeight, blockedForward } from "./conv2d.blocked.ts";
-import { channelsPerGroup, conv2dGeometry, imageParams, layerConstants } from "./conv2d.geometry.ts";
+import { conv2dGeometry, conv2dProduct, imageParams, layerConstants } from "./conv2d.geometry.ts";
 import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
 import { panelBackwardInput, panelBackwardWeight, panelForward } from "./conv2d.panel.ts";
 import { referenceConv2d } from "./conv2d.reference.ts";
 import { sum } from "./reduce.ts";
-import { GEMM_VARIANTS, TILE, gemmVariant, splitCount } from "./variants.ts";
+import { GEMM_VARIANTS, TILE, gemmChoice, splitCount } from "./variants.ts";
 
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(x.gpu, "conv2d", channelsPerGroup(g));
-  if (variant === "panel") return panelForward(x, w, bias, g);
-  if (variant === "blocked") return blockedForward(x, w, bias, g);
+  const { variant, tune } = gemmChoice(x.gpu, conv2dProduct("conv2d", g));
+  if (variant === "panel") return panelForward(x, w, bias, g, tune);
+  if (variant === "blocked") return blockedForward(x, w, bias, g, tune);
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.outChannels]);
   x.gpu.run("conv2d", { x, w, bias: bias ?? w, y }, {
     grid: [Math.ceil(g.outChannels / g.groups / TILE.cols), Math.ceil((g.n * g.oh * g.ow) / TILE.rows), g.groups],
@@ -26,9 +26,9 @@ export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(dy.gpu, "conv2d", channelsPerGroup(g));
-  if (variant === "panel") return panelBackwardInput(dy, w, g);
-  if (variant === "blocked") return blockedBackwardInput(dy, w, g);
+  const { variant, tune } = gemmChoice(dy.gpu, conv2dProduct("conv2d_backward_input", g));
+  if (variant === "panel") return panelBackwardInput(dy, w, g, tune);
+  if (variant === "blocked") return blockedBackwardInput(dy, w, g, tune);
   const [sy, sx] = g.stride;
   const dx = Tensor.empty(dy.gpu, [g.n, g.h, g.w, g.inChannels]);
   const phasePixels = g.n * Math.ceil(g.h / sy) * Math.ceil(g.w / sx);
@@ -42,9 +42,9 @@ export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): T
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
-  const variant = gemmVariant(x.gpu, "conv2d", channelsPerGroup(g));
-  if (variant === "panel") return panelBackwardWeight(x, dy, g);
-  if (variant === "blocked") return blockedBackwardWeight(x, dy, g);
+  const { variant, tune } = gemmChoice(x.gpu, conv2dProduct("conv2d_backward_weight", g));
+  if (variant === "panel") return panelBackwardWeight(x, dy, g, tune);
+  if (variant === "blocked") return blockedBackwardWeight(x, dy, g, tune);
   const shape = [...g.kernel, g.inChannels / g.groups, g.outChannels];
   const across = Math.ceil(g.outChannels / g.groups / TILE.cols);
   const down = Math.ceil((g.kernel[0] * g.kernel[1] * g.inChannels) / g.groups / TILE.rows);
@@ -66,7 +66,7 @@ const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOption
   name: "conv2d",
   variants: GEMM_VARIANTS,
   variant: (gpu, [x, w, bias], options) =>
-    gemmVariant(gpu, "conv2d", channelsPerGroup(geometryOf(x!, w!, bias, options))),
+    gemmChoice(gpu, conv2dProduct("conv2d", geometryOf(x!, w!, bias, options))).variant,
   forward(ctx, [x, w, bias], options) {
     ctx.save(x, w);
     return conv2dForward(x, w, bias, geometryOf(x.shape, w.shape, bias?.shape, options));

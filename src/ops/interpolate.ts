@@ -7,8 +7,7 @@ import type { Sample } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
 import { axes, fixedPoint, taps } from "./resample.ts";
 import type { Axis, InterpolateOptions } from "./resample.ts";
-
-const SEGMENT = 16; // outputs (of the adjoint: inputs) per invocation
+import { tileOf } from "./variants.ts";
 
 const interpolateOp = defineOp<readonly [Tensor], InterpolateOptions>({
   name: "interpolate_bilinear",
@@ -47,10 +46,12 @@ function resize(from: Tensor, axis: Axis, pass: "forward" | "adjoint"): Tensor {
   const size = pass === "forward" ? axis.outSize : axis.inSize;
   const to = Tensor.empty(from.gpu, from.shape.with(axis.axis, size));
   const { outer, inner } = around(from.shape, axis.axis);
+  // SEGMENT outputs (of the adjoint: inputs) per invocation.
+  const tune = tileOf(from.gpu, "interpolate_linear", [outer, axis.inSize, axis.outSize, inner], { SEGMENT: 16 });
   const options = {
-    grid: gridOver(Math.ceil(size / SEGMENT) * inner, outer),
+    grid: gridOver(Math.ceil(size / tune.SEGMENT) * inner, outer),
     params: { outer, in_size: axis.inSize, out_size: axis.outSize, inner, ...fixedPoint(axis) },
-    tune: { SEGMENT },
+    tune,
   };
   if (pass === "forward") from.gpu.run("interpolate_linear.forward", { x: from, y: to }, options);
   else from.gpu.run("interpolate_linear.adjoint", { dy: from, dx: to }, options);

@@ -1,4 +1,5 @@
 /** Matrix products by the `panel` kernel, for adapters that run on the CPU. */
+import type { Tune } from "../runtime/programs.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { sumSlabs } from "./accumulate.ts";
@@ -19,7 +20,14 @@ export interface PanelProduct {
  *
  * @param shape of the result: [batch, m, n] as the caller sees it
  */
-export function panelProduct(a: Tensor, b: Tensor, bias: Tensor | null, size: PanelProduct, shape: Shape): Tensor {
+export function panelProduct(
+  a: Tensor,
+  b: Tensor,
+  bias: Tensor | null,
+  size: PanelProduct,
+  shape: Shape,
+  tune: Tune,
+): Tensor {
   const { gpu } = a;
   const { batch, m, n, k, transposeA, transposeB } = size;
   const views = [
@@ -31,7 +39,7 @@ export function panelProduct(a: Tensor, b: Tensor, bias: Tensor | null, size: Pa
   const right = transposeB ? resizeAxis(padded, 1, toFour(n)) : padded;
   const lines = transposeA ? toFour(m) : m;
   const columns = toFour(n);
-  const { rows, cols, tune } = panelTile(columns);
+  const { rows, cols } = panelTile(tune);
   const grid = [Math.ceil(columns / cols), Math.ceil(lines / rows)] as const;
   const splits = splitCount(gpu, grid[0] * grid[1] * batch, k);
   const slabs = Tensor.empty(gpu, [splits, batch, lines, columns]);

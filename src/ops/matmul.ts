@@ -1,4 +1,4 @@
-import type { Gpu } from "../runtime/gpu.ts";
+import type { Tune } from "../runtime/programs.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
@@ -6,8 +6,8 @@ import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { sumSlabs } from "./accumulate.ts";
 import { panelProduct } from "./matmul.panel.ts";
-import { GEMM_VARIANTS, TILE, blockedPlan, gemmVariant, splitCount } from "./variants.ts";
-import type { GemmVariant } from "./variants.ts";
+import { GEMM_VARIANTS, TILE, blockedPlan, gemmChoice, splitCount } from "./variants.ts";
+import type { Product } from "./variants.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;
@@ -44,10 +44,10 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
-  const variant = variantOf(gpu, a.shape, b.shape, options);
+  const { variant, tune } = gemmChoice(gpu, productOf(a.shape, b.shape, options));
   const { transposeA = false, transposeB = false } = options;
-  if (variant === "panel") return panelProduct(a, b, null, { batch, m, n, k, transposeA, transposeB }, shape);
-  if (variant === "blocked") return blockedProduct(a, b, options);
+  if (variant === "panel") return panelProduct(a, b, null, { batch, m, n, k, transposeA, transposeB }, shape, tune);
+  if (variant === "blocked") return blockedProduct(a, b, options, tune);
   const across = Math.ceil(n / TILE.cols);
   const down = Math.ceil(m / TILE.rows);
   const splits = splitCount(gpu, across * down * batch, k);
@@ -61,10 +61,10 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
 }
 
 /** The same by the kernels for GPUs. */
-function blockedProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+function blockedProduct(a: Tensor, b: Tensor, options: MatmulOptions, tune: Tune): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const { transposeA = false, transposeB = false } = options;
-  const { tune, tiles, splits } = blockedPlan(a.gpu, { rows: m, cols: n, slices: batch, depth: k });
+  const { tiles, splits } = blockedPlan(a.gpu, productOf(a.shape, b.shape, options), tune);
   const shape = [...a.shape.slice(0, -2), m, n];
   const y = Tensor.empty(a.gpu, [splits, ...shape]);
   a.gpu.run("matmul_blocked", { a, b, y }, {
@@ -76,14 +76,15 @@ function blockedProduct(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   return sumSlabs(y, shape);
 }
 
-function variantOf(gpu: Gpu, a: Shape, b: Shape, options: MatmulOptions): GemmVariant {
-  return gemmVariant(gpu, "matmul", [a.at(-1)!, b.at(-1)!, dimensions(a, b, options).n]);
+function productOf(a: Shape, b: Shape, options: MatmulOptions): Product {
+  const { batch, m, n, k } = dimensions(a, b, options);
+  return { kernel: "matmul", lengths: [a.at(-1)!, b.at(-1)!, n], rows: m, cols: n, slices: batch, depth: k };
 }
 
 const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({
   name: "matmul",
   variants: GEMM_VARIANTS,
-  variant: (gpu, [a, b], options) => variantOf(gpu, a!, b!, options),
+  variant: (gpu, [a, b], options) => gemmChoice(gpu, productOf(a!, b!, options)).variant,
   forward(ctx, [a, b], options) {
     ctx.save(a, b);
     return product(a, b, options);

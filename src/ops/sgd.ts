@@ -30,7 +30,8 @@ export function sgdStep(param: Tensor, grad: Tensor, momentumBuffer: Tensor | nu
   const isVec4 = param.size % 4 === 0;
   const count = isVec4 ? param.size / 4 : param.size;
   const params = { count, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
-  const call = { params, ...(isVec4 ? vectorDispatch(param.gpu, count) : { elements: Math.ceil(count / 4) }) };
+  const walk = isVec4 ? vectorDispatch(param.gpu, "sgd_vec4", count) : { elements: Math.ceil(count / 4) };
+  const call = { params, ...walk };
   if (momentum === 0) {
     param.gpu.run(isVec4 ? "sgd_vec4.plain" : "sgd.plain", { param, grad }, call);
   } else {

@@ -6,6 +6,7 @@ import type { Sample, SampleInput } from "./define.ts";
 import { at, ndarray } from "./ndarray.ts";
 import { axes, fixedPoint, taps } from "./resample.ts";
 import type { Axis } from "./resample.ts";
+import { tileOf } from "./variants.ts";
 
 export interface UpsampledCrossEntropyOptions {
   /** Label of pixels that do not count. */
@@ -24,7 +25,8 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor], UpsampledCro
     const lse = Tensor.empty(gpu, labels.shape);
     const parts = x.shape[0] * height.outSize * (width.inSize + 1);
     const sums = Tensor.empty(gpu, [parts, 2]);
-    const tune = { PIXELS: pixelsAtOnce(width) };
+    const sizes = [parts, width.outSize / width.inSize, x.shape[3]];
+    const tune = tileOf(gpu, "upsampled_cross_entropy", sizes, { PIXELS: pixelsAtOnce(width) });
     gpu.run("upsampled_cross_entropy.forward", { x, labels, lse, sums }, { ...kernel, elements: parts, tune });
     const [loss, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
     gpu.run("cross_entropy_mean", { sums, loss, factor }, { params: { parts } });

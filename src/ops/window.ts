@@ -30,7 +30,7 @@ function rows(count: number, x: Tensor, out: Tensor, dim: number, before: number
   const [units, xRow, outRow, shift] = vectors ? sizes.map((n) => n / 4) : sizes;
   return {
     vectors,
-    ...(vectors ? vectorDispatch(x.gpu, units) : elementDispatch(x.gpu, units)),
+    ...(vectors ? vectorDispatch(x.gpu, "window_vec4", units) : elementDispatch(x.gpu, units)),
     params: { count: units, xRow, outRow, before: shift, filler },
   };
 }

@@ -1,6 +1,7 @@
 /** The runtime over one GPUDevice: dispatch by kernel name, memory, arenas, one submit per step, reading back. */
-import { capabilities } from "../device/capabilities.ts";
+import { adapterFamily, capabilities } from "../device/capabilities.ts";
 import type { Capabilities } from "../device/capabilities.ts";
+import type { Decision, Tuned } from "./choice.ts";
 import type { BindingName, ConstantValues, KernelName, KernelSource, ParamValues } from "./kernels.ts";
 import { BufferPool, align } from "./memory.ts";
 import type { MemoryUse, Storage } from "./memory.ts";
@@ -33,6 +34,8 @@ export interface GpuOptions {
   readonly profile?: boolean;
   /** Forces a variant by op name, such as `{ conv2d: "tiled" }`. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** Measured choices in place of those that come with the ops for this family of adapters. */
+  readonly tuned?: Tuned;
 }
 
 /** Work done so far, for tests that pin how a step uses the device. */
@@ -85,7 +88,12 @@ const MAX_GROUPS = 65535;
 export class Gpu {
   readonly device: GPUDevice;
   readonly capabilities: Capabilities;
+  /** See `adapterFamily`. */
+  readonly family: string;
   readonly variants: Readonly<Record<string, string>>;
+  readonly tuned: Tuned | null;
+  /** Collects the choices of kernels that ops make, while there is a list. */
+  decisions: Decision[] | null = null;
   readonly counters: Counters = { dispatches: 0, submits: 0, readbacks: 0 };
   /** Measures the dispatches of the submits to come, while there is one. */
   profile: Profile | null;
@@ -104,7 +112,9 @@ export class Gpu {
   constructor(options: GpuOptions) {
     this.device = options.device;
     this.capabilities = capabilities(options.device);
+    this.family = adapterFamily(options.device.adapterInfo);
     this.variants = options.variants ?? {};
+    this.tuned = options.tuned ?? null;
     this.profile = options.profile ? new Profile(options.device) : null;
     this.#pool = new BufferPool(options.device, options.guarded ?? false);
     this.#scratch = new ScratchOwner(options.device);

@@ -63,6 +63,10 @@ test("options that cannot be used are named in one line", async () => {
     [["--variant", "relu=tiled"], "--variant relu=tiled"],
     [["--filter", "tiny train", "--set", "full"], "--filter tiny train"],
     [["--filter", "scaling", "--roofline", "a.svg"], "--roofline a.svg", "--filter scaling selects no kernel"],
+    [["--tune", "--json", "a.json"], "--json does not go with --tune"],
+    [["--tune", "--variant", "conv2d=tiled"], "--variant does not go with --tune"],
+    [["--tune-out", "a.json"], "--tune-out", "--tune writes"],
+    [["--tune", "--filter", "tiny train step"], "--tune: the filter selects training steps only"],
   ];
   for (const [args, ...parts] of cases) await assertRejects(() => readOptions(args), UserError, ...parts);
 });
@@ -136,7 +140,8 @@ test("a mistake ends with its line, exit code 2 and nothing on stdout", () => {
 test("--help prints the usage", () => {
   const { status, stdout, errors } = bench("--help");
   assert.equal([status, errors], [0, []]);
-  for (const option of ["--set", "--filter", "--json", "--roofline", "--against", "--adapter", "--variant", "--help"])
+  const options = ["set", "filter", "json", "roofline", "against", "adapter", "variant", "recompute", "tune", "help"];
+  for (const option of options.map((name) => `--${name}`))
     assert.match(stdout, option);
 });
 
