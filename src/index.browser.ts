@@ -25,6 +25,7 @@ export { dropout } from "./ops/dropout.ts";
 export { add, div, mul, scale, sub } from "./ops/elementwise.ts";
 export { gelu } from "./ops/gelu.ts";
 export { interpolateBilinear } from "./ops/interpolate.ts";
+export { interpolateNearest } from "./ops/interpolate_nearest.ts";
 export { layerNorm } from "./ops/layer_norm.ts";
 export { matmul } from "./ops/matmul.ts";
 export { updateMemory } from "./ops/memory.ts";

@@ -1,5 +1,6 @@
 /** Pooling and resampling of images. */
 import { interpolateBilinear } from "../../ops/interpolate.ts";
+import { interpolateNearest } from "../../ops/interpolate_nearest.ts";
 import {
   adaptiveAvgPool2d as adaptivePool,
   avgPool2d as averagePool,
@@ -7,7 +8,6 @@ import {
   maxPool2dIndices,
 } from "../../ops/pool.ts";
 import type { Pair } from "../../tensor/shape.ts";
-import { Skip } from "../runner.ts";
 import type { Call, Definition, Output } from "../call.ts";
 import { imageLayout } from "../layout.ts";
 import type { Layout } from "../layout.ts";
@@ -70,8 +70,10 @@ export const interpolate: Definition = {
   parameters: ["input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias"],
   run(call) {
     call.onlyDefaults({ recompute_scale_factor: false, antialias: false });
-    if (call.value("mode") !== "bilinear") throw new Skip(`mode ${call.value("mode") ?? "nearest"} of interpolate`);
-    return resample(call, call.boolean("align_corners", false));
+    const mode = call.choice("mode", ["nearest", "bilinear"], "nearest");
+    if (mode === "bilinear") return resample(call, call.boolean("align_corners", false));
+    call.onlyDefaults({ align_corners: null });
+    return resample(call, null);
   },
 };
 
@@ -81,9 +83,12 @@ export const upsampleBilinear: Definition = {
   run: (call) => resample(call, true),
 };
 
-function resample(call: Call, alignCorners: boolean): Output {
+/** @param alignCorners null for the nearest pixel */
+function resample(call: Call, alignCorners: boolean | null): Output {
   const layout: Layout = imageLayout(call.stored("input")!);
   const optional = (name: string): Pair | undefined => (call.value(name) === undefined ? undefined : call.pair(name));
-  const options = { size: optional("size"), scaleFactor: optional("scale_factor"), alignCorners };
-  return { value: interpolateBilinear(call.tensor("input", layout), options), layout };
+  const options = { size: optional("size"), scaleFactor: optional("scale_factor") };
+  const x = call.tensor("input", layout);
+  const value = alignCorners === null ? interpolateNearest(x, options) : interpolateBilinear(x, { ...options, alignCorners });
+  return { value, layout };
 }
