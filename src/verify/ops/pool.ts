@@ -8,6 +8,7 @@ import {
   maxPool2dIndices,
 } from "../../ops/pool.ts";
 import type { Pair } from "../../tensor/shape.ts";
+import { Skip } from "../runner.ts";
 import type { Call, Definition, Output } from "../call.ts";
 import { imageLayout } from "../layout.ts";
 import type { Layout } from "../layout.ts";
@@ -70,8 +71,9 @@ export const interpolate: Definition = {
   parameters: ["input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias"],
   run(call) {
     call.onlyDefaults({ recompute_scale_factor: false, antialias: false });
-    const mode = call.choice("mode", ["nearest", "bilinear"], "nearest");
-    if (mode === "bilinear") return resample(call, call.boolean("align_corners", false));
+    const mode = call.value("mode") ?? "nearest";
+    if (mode === "bilinear") return resample(call, { alignCorners: call.boolean("align_corners", false) });
+    if (mode !== "nearest") throw new Skip(`mode ${mode} of interpolate`);
     call.onlyDefaults({ align_corners: null });
     return resample(call, null);
   },
@@ -80,15 +82,15 @@ export const interpolate: Definition = {
 /** The older name for align_corners=true. */
 export const upsampleBilinear: Definition = {
   parameters: ["input", "size", "scale_factor"],
-  run: (call) => resample(call, true),
+  run: (call) => resample(call, { alignCorners: true }),
 };
 
-/** @param alignCorners null for the nearest pixel */
-function resample(call: Call, alignCorners: boolean | null): Output {
+/** @param bilinear null for the nearest pixel */
+function resample(call: Call, bilinear: { alignCorners: boolean } | null): Output {
   const layout: Layout = imageLayout(call.stored("input")!);
   const optional = (name: string): Pair | undefined => (call.value(name) === undefined ? undefined : call.pair(name));
   const options = { size: optional("size"), scaleFactor: optional("scale_factor") };
   const x = call.tensor("input", layout);
-  const value = alignCorners === null ? interpolateNearest(x, options) : interpolateBilinear(x, { ...options, alignCorners });
+  const value = bilinear ? interpolateBilinear(x, { ...options, ...bilinear }) : interpolateNearest(x, options);
   return { value, layout };
 }
