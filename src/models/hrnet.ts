@@ -42,8 +42,8 @@ export const HRNET_LAYOUTS = {
 } as const satisfies Record<string, HRNetOptions>;
 
 /**
- * Maps of 1/4, 1/8, 1/16 and 1/32 of the image side by side, exchanging what they hold again and again; the output is all
- * of them at 1/4. It stands for all four outputs of a backbone, as in the official configurations.
+ * Maps of 1/4, 1/8, 1/16 and 1/32 of the image side by side, exchanging what they hold again and again; the output is
+ * all of them at 1/4. It stands for all four outputs of a backbone, as in the official configurations.
  */
 export class HRNet extends Module {
   readonly channels: readonly number[];

@@ -83,7 +83,8 @@ class FusionTarget extends Module {
     this.#index = index;
     this.#ways = widths.map((_, source) => {
       if (source === index) return null;
-      return this.child(String(source), source > index ? upwards(widths, source, index) : downwards(widths, source, index));
+      const way = source > index ? upwards : downwards;
+      return this.child(String(source), way(widths, source, index));
     });
   }
 

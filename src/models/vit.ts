@@ -74,7 +74,7 @@ export class VisionTransformer extends Module {
     this.#layers = this.child("layers", new ModuleList(list)).modules;
   }
 
-  /** image [n, h, w, 3] -> one map [n, ⌈h / p⌉, ⌈w / p⌉, channels] per output, watched as `backbone_outputs_0`, ... */
+  /** image [n, h, w, 3] -> per output a map [n, ceil(h / p), ceil(w / p), channels], watched as `backbone_outputs_I`. */
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
     const patches = this.#projection.forward(this.#padded(image));
     const [n, h, w, channels] = patches.shape;

@@ -19,7 +19,7 @@ const IGNORE = 255;
 
 function slim(): Config {
   const config = preset();
-  config.model.backbone = { ...config.model.backbone, baseChannels: 2, stemChannels: 2 };
+  Object.assign(config.model.backbone, { baseChannels: 2, stemChannels: 2 });
   Object.assign(config.model, { featsChannels: 4, transformChannels: 2, auxChannels: 3 });
   return config;
 }
@@ -37,6 +37,8 @@ function batchOf(gpu: Gpu, ignored: (pixel: number) => boolean) {
   );
   return { image, label: Tensor.from(gpu, labels, [n, h, w]), epoch: 2, memoryMomentum: 0.9 };
 }
+
+type ResNet = Extract<McibiOptions["backbone"], { type: "resnet" }>;
 
 const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>> = {
   aspp: (o) => o,
@@ -56,7 +58,7 @@ const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>
     ...o,
     downsampleStride: 2,
     backbone: {
-      ...o.backbone,
+      ...(o.backbone as ResNet),
       block: "bottleneck",
       blocks: [1, 1, 1, 2],
       avgDownsample: true,
@@ -96,7 +98,7 @@ for (const [name, change] of Object.entries(VARIANTS)) {
       assert.ok((await grad.data()).every(Number.isFinite), `gradient of ${parameter}`);
     }
     const { stage2 } = noGrad(() => model.eval().forward(batch.image));
-    const stride = options.backbone.outputStride * (options.downsampleStride ?? 1);
+    const stride = (options.backbone as ResNet).outputStride * (options.downsampleStride ?? 1);
     assert.equal(stage2.shape, [2, Math.ceil(33 / stride), Math.ceil(40 / stride), CLASSES]);
     assert.ok((await stage2.data()).every(Number.isFinite));
     model.dispose();

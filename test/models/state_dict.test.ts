@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildModel } from "../../src/config/model.ts";
+import { standardBackbone } from "../../src/config/backbone.ts";
 import { preset } from "../../src/config/presets.ts";
 import type { Config } from "../../src/config/config.ts";
 import { RESNET_LAYOUTS, ResNet } from "../../src/models/resnet.ts";
@@ -45,7 +46,7 @@ test("sizes of the official variants (spec sections 3.1 and 3.8)", () => {
   assert.equal(size(19), [481, 91_209_113]);
   assert.equal(size(150, ({ model }) => (model.host = "ppm"))[0], 475);
   assert.equal(size(150, ({ model }) => (model.host = "fcn"))[0], 403);
-  assert.equal(size(150, ({ model }) => (model.backbone.depth = 101))[0], 787);
+  assert.equal(size(150, ({ model }) => (model.backbone = { ...standardBackbone("resnet"), depth: 101 }))[0], 787);
   const standard = {
     baseChannels: 64,
     stemChannels: 64,
