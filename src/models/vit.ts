@@ -74,7 +74,7 @@ export class VisionTransformer extends Module {
     this.#layers = this.child("layers", new ModuleList(list)).modules;
   }
 
-  /** image [n, h, w, 3] -> per output a map [n, ceil(h / p), ceil(w / p), channels], watched as `backbone_outputs_I`. */
+  /** image [n, h, w, 3] -> maps [n, ceil(h / p), ceil(w / p), channels], one per output, watched as others are. */
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
     const patches = this.#projection.forward(this.#padded(image));
     const [n, h, w, channels] = patches.shape;
