@@ -1,7 +1,7 @@
 /** The backbones of configurations: standard networks, and what a configuration makes of them. */
 import type { BackboneOptions } from "../models/backbone.ts";
 import { HRNET_LAYOUTS } from "../models/hrnet.ts";
-import type { McibiOptions } from "../models/mcibi.ts";
+import type { AuxiliaryOptions, McibiOptions } from "../models/mcibi.ts";
 import { RESNEST_LAYOUTS } from "../models/resnest.ts";
 import { RESNET_LAYOUTS } from "../models/resnet.ts";
 import type { ResNetOptions } from "../models/resnet.ts";
@@ -37,11 +37,12 @@ export function standardBackbone<T extends BackboneType>(type: T): Extract<Backb
   return structuredClone(STANDARD[type]);
 }
 
-/** What of a network depends on its backbone, `auxiliary` being what its heads have besides width and dropout. */
-export function backboneParts(config: BackboneConfig): Pick<
-  McibiOptions,
-  "backbone" | "outputNorm" | "downsampleStride"
-> & { readonly auxiliary: object } {
+/** What of a network depends on its backbone. */
+export interface BackboneParts extends Pick<McibiOptions, "backbone" | "outputNorm" | "downsampleStride"> {
+  readonly auxiliary: Omit<AuxiliaryOptions, "channels" | "dropout">;
+}
+
+export function backboneParts(config: BackboneConfig): BackboneParts {
   const parts = { backbone: backboneOptions(config), auxiliary: {} };
   if (config.type === "hrnet") return { ...parts, downsampleStride: config.downsample ? 2 : 1 };
   if (config.type !== "vit") return parts;

@@ -98,7 +98,10 @@ export class VisionTransformer extends Module {
     return padding.every(([, after]) => after === 0) ? image : pad(image, padding);
   }
 
-  /** The position embedding for a grid of patches: that of the class token stays, the others are resampled. */
+  /**
+   * The position embedding for a grid of patches: that of the class token stays, the others are resampled. The official
+   * code does so where the number of patches differs, and takes another grid of as many for the stored one.
+   */
   #positionsFor(size: Pair): Tensor {
     const stored = this.#positions.tensor;
     const [height, width] = this.#grid;

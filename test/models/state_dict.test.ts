@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildModel } from "../../src/config/model.ts";
-import { backboneParts, standardBackbone } from "../../src/config/backbone.ts";
+import { BACKBONE_TYPES, backboneParts, standardBackbone } from "../../src/config/backbone.ts";
 import type { BackboneType } from "../../src/config/backbone.ts";
 import { preset } from "../../src/config/presets.ts";
 import type { BackboneConfig, Config } from "../../src/config/config.ts";
 import { buildBackbone } from "../../src/models/backbone.ts";
+import { CLASSIFIERS } from "../../src/models/mcibi.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 
 const LIST = new URL("../../../shared/state_dict_r50_k150.txt", import.meta.url);
@@ -98,6 +99,15 @@ test("networks on the other backbones have the official sizes and names (spec se
   assert.equal(shapes.get("norm_layers.3.bias"), [1024]);
   assert.equal(shapes.get("auxiliary_decoder.2.4.weight"), [512, 512, 3, 3]);
   assert.equal(shapes.get("auxiliary_decoder.2.9.weight"), [150, 512, 1, 1]);
+});
+
+test("what depends on the classes, and nothing else, is reinitialised for other ones", () => {
+  for (const type of BACKBONE_TYPES) {
+    const shapes = build(7, ({ model }) => (model.backbone = standardBackbone(type))).stateShapes();
+    const dependent = [...shapes].flatMap(([name, [size]]) => (size === 7 ? [name] : []));
+    const named = [...shapes.keys()].filter((name) => CLASSIFIERS.some((prefix) => name.startsWith(prefix)));
+    assert.equal(named, dependent);
+  }
 });
 
 test("several slots per class have their own attention blocks", () => {
