@@ -58,6 +58,7 @@ const BACKBONE_RULES: Readonly<Record<BackboneType, readonly Rule[]>> = {
 };
 
 const RULES: readonly Rule[] = [
+  ["model.backbone.type", ...oneOf(...BACKBONE_TYPES)],
   ["model.host", ...oneOf("fcn", "ppm", "aspp")],
   ["model.dilations", "a list of whole numbers of at least 1", list(whole(1))],
   ["model.poolScales", "a list of whole numbers of at least 1", list(whole(1))],
@@ -118,11 +119,8 @@ const RULES: readonly Rule[] = [
  */
 export function validateConfig(config: Config): void {
   const { backbone } = config.model;
-  if (!isBackboneType(backbone.type)) {
-    const { type } = config.model.backbone;
-    throw new UserError(`model.backbone.type is ${String(type)}, expected ${BACKBONE_TYPES.join(", ")}`);
-  }
-  for (const [path, expected, holds] of [...BACKBONE_RULES[backbone.type], ...RULES]) {
+  const own = isBackboneType(backbone.type) ? BACKBONE_RULES[backbone.type] : [];
+  for (const [path, expected, holds] of [...RULES, ...own]) {
     const value = path.split(".").reduce((group, name) => (group as Record<string, unknown>)[name], config as unknown);
     if (!holds(value as never)) throw new UserError(`${path} is ${String(value)}, expected ${expected}`);
   }

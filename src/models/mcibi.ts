@@ -134,8 +134,8 @@ export class Mcibi extends Module {
   forward(image: Tensor, watch: Watch = unwatched): McibiOutput {
     const maps = this.#backbone.forward(image, watch);
     const outputs = this.#norms.length > 0 ? maps.map((map, i) => this.#norms[i].forward(map)) : maps;
-    const finest = outputs[outputs.length - 1];
-    const last = this.#downsample?.forward(finest) ?? finest;
+    const deepest = outputs[outputs.length - 1];
+    const last = this.#downsample?.forward(deepest) ?? deepest;
     const context = this.#context && watch("feats_ms", this.#context.forward(last));
     const feats = watch("memory_input", this.#bottleneck.forward(last));
     const stage1 = this.#decoder1 && watch("preds_stage1", this.#decoder1.forward(feats));
