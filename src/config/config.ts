@@ -16,19 +16,7 @@ export interface Config {
 }
 
 export interface ModelConfig {
-  backbone: {
-    /** ResNet-18, 34, 50 or 101. */
-    depth: number;
-    /** Width of the first stage; 64 in the standard networks. */
-    baseChannels: number;
-    stemChannels: number;
-    /** Three 3x3 convolutions instead of one 7x7. */
-    deepStem: boolean;
-    /** Image pixels per feature along one axis: 8, 16 or 32. */
-    outputStride: number;
-    /** The first block of a dilated stage uses half of its dilation. */
-    contractedDilation: boolean;
-  };
+  backbone: BackboneConfig;
   /** Within-image context module: none, pyramid pooling or atrous pyramid. */
   host: "fcn" | "ppm" | "aspp";
   /** Of the `aspp` host. */
@@ -39,7 +27,7 @@ export interface ModelConfig {
   featsChannels: number;
   /** Inner width of the attention blocks. */
   transformChannels: number;
-  /** Width of the auxiliary head, which exists where `losses.aux` is above 0. */
+  /** Width of the auxiliary heads (one; on a ViT three), which exist where `losses.aux` is above 0. */
   auxChannels: number;
   /** Probability of Dropout2d in front of the classifiers. */
   dropout: number;
@@ -47,6 +35,69 @@ export interface ModelConfig {
   headSlope: number;
   /** Convention of every bilinear resize. */
   alignCorners: boolean;
+}
+
+/** Which backbone; each type has its own fields. Setting the type replaces them by those of its standard network. */
+export type BackboneConfig = ResNetConfig | ResNeStConfig | HRNetConfig | VitConfig;
+
+interface ResidualConfig {
+  /** Width of the first stage; 64 in the standard networks. */
+  baseChannels: number;
+  stemChannels: number;
+  /** Image pixels per feature along one axis: 8, 16 or 32. */
+  outputStride: number;
+  /** The first block of a dilated stage uses half of its dilation. */
+  contractedDilation: boolean;
+}
+
+export interface ResNetConfig extends ResidualConfig {
+  type: "resnet";
+  /** 18, 34, 50 or 101. */
+  depth: number;
+  /** Three 3x3 convolutions instead of one 7x7. */
+  deepStem: boolean;
+}
+
+export interface ResNeStConfig extends ResidualConfig {
+  type: "resnest";
+  /** 50, 101 or 200. */
+  depth: number;
+}
+
+export interface HRNetConfig {
+  type: "hrnet";
+  /** Channels of the branch of full resolution. */
+  width: number;
+  stemChannels: number;
+  /** Planes and number of the bottleneck blocks of the first stage. */
+  planes: number;
+  bottlenecks: number;
+  /** Exchange modules of the second, third and fourth stage. */
+  modules: [number, number, number];
+  /** Basic blocks of every branch of a module. */
+  blocks: number;
+  /** No activation after the first convolution, as in the official network for Cityscapes. */
+  skipStemActivation: boolean;
+  /** A strided convolution after the backbone: 8 image pixels per feature instead of 4. */
+  downsample: boolean;
+}
+
+export interface VitConfig {
+  type: "vit";
+  /** Size of the images that the position embedding is stored for; others get it resized. */
+  imageSize: [number, number];
+  /** Image pixels per feature along one axis. */
+  patchSize: number;
+  /** Width of the tokens; a multiple of `heads`. */
+  channels: number;
+  layers: number;
+  heads: number;
+  /** Width of the hidden layers relative to the tokens'. */
+  mlpRatio: number;
+  /** The four layers, counting from 0, whose results the heads see. */
+  outputs: [number, number, number, number];
+  /** Probability of dropout inside the layers. */
+  dropout: number;
 }
 
 export interface MemoryConfig {
@@ -74,7 +125,7 @@ export interface LossesConfig {
   /** Weights of the terms of spec section 4. */
   stage1: number;
   stage2: number;
-  /** 0: no auxiliary head. */
+  /** Of every auxiliary head; 0: there is none. */
   aux: number;
   /** Representation-consistent loss: weight 0 leaves it out. */
   memory: {

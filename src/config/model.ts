@@ -1,11 +1,10 @@
 /** From a configuration to the options of what it describes. */
 import { Mcibi } from "../models/mcibi.ts";
 import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
-import { RESNET_LAYOUTS } from "../models/resnet.ts";
-import type { ResNetOptions } from "../models/resnet.ts";
 import type { LossOptions } from "../models/training_loss.ts";
 import type { RandomState } from "../nn/random_state.ts";
 import { coupledMomentum, memoryMomentum, polyLearningRate } from "../optim/schedule.ts";
+import { backboneParts } from "./backbone.ts";
 import type { Config, ModelConfig } from "./config.ts";
 
 /** The network of a configuration that `validateConfig` accepts; `initialize` it, then load or train it. */
@@ -14,16 +13,15 @@ export function buildModel(config: Config, numClasses: number, random: RandomSta
 }
 
 export function modelOptions({ model, memory, losses }: Config, numClasses: number): McibiOptions {
-  const { depth, outputStride, ...backbone } = model.backbone;
-  const layout = RESNET_LAYOUTS[depth as keyof typeof RESNET_LAYOUTS];
+  const { auxiliary, ...parts } = backboneParts(model.backbone);
   return {
     numClasses,
-    backbone: { ...backbone, ...layout, outputStride: outputStride as ResNetOptions["outputStride"] },
+    ...parts,
     host: hostOptions(model),
     featsChannels: model.featsChannels,
     transformChannels: model.transformChannels,
     memory: memory.enabled ? memory : null,
-    auxiliary: losses.aux > 0 ? { channels: model.auxChannels, dropout: model.dropout } : null,
+    auxiliary: losses.aux > 0 ? { ...auxiliary, channels: model.auxChannels, dropout: model.dropout } : null,
     dropout: model.dropout,
     headSlope: model.headSlope,
     alignCorners: model.alignCorners,

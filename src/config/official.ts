@@ -2,13 +2,14 @@
  * From the official configuration files (as JSON) to ours. What a configuration asks for and this project does not have
  * is refused by name, never ignored.
  */
-import { UserError } from "../errors.ts";
-import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
-import type { ResNetOptions } from "../models/resnet.ts";
+import type { AuxiliaryOptions, HostOptions, McibiOptions } from "../models/mcibi.ts";
 import type { LossOptions } from "../models/training_loss.ts";
 import { coupledMomentum } from "../optim/schedule.ts";
 import type { PolyOptions, Warmup } from "../optim/schedule.ts";
 import type { SgdOptions } from "../optim/sgd.ts";
+import { officialBackbone } from "./official_backbone.ts";
+import type { OfficialBackbone } from "./official_backbone.ts";
+import { need } from "./official_need.ts";
 
 export interface OfficialLoss {
   readonly type: string;
@@ -17,24 +18,21 @@ export interface OfficialLoss {
   readonly reduction?: string;
 }
 
+interface OfficialAuxiliary {
+  readonly out_channels: number;
+  readonly dropout: number;
+  readonly num_convs?: number;
+  readonly upsample?: { readonly scale_factor: number; readonly mode?: string };
+}
+
 export interface OfficialConfig {
   readonly type: string;
   readonly num_classes: number;
   readonly align_corners: boolean;
   readonly act_cfg: { readonly type: string; readonly negative_slope?: number };
-  readonly backbone: {
-    readonly type: string;
-    readonly outstride: number;
-    readonly use_conv3x3_stem: boolean;
-    readonly selected_indices: readonly number[];
-    readonly base_channels: number;
-    readonly stem_channels: number;
-    readonly contract_dilation: boolean;
-    readonly use_avg_for_downsample: boolean;
-    readonly block: string;
-    readonly blocks_per_stage: readonly number[];
-  };
+  readonly backbone: OfficialBackbone;
   readonly head: {
+    readonly norm_cfg?: { readonly type: string; readonly eps?: number } | null;
     readonly downsample_backbone: { readonly stride: number };
     readonly context_within_image: {
       readonly is_on: boolean;
@@ -59,7 +57,7 @@ export interface OfficialConfig {
     };
     readonly dropout: number;
   };
-  readonly auxiliary: { readonly out_channels: number; readonly dropout: number; readonly num_convs?: number } | null;
+  readonly auxiliary: OfficialAuxiliary | readonly OfficialAuxiliary[] | null;
   readonly losses: Readonly<Record<string, OfficialLoss>>;
   readonly scheduler: {
     readonly type: string;
@@ -121,11 +119,11 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
 function officialModelOptions({ head, backbone, ...config }: OfficialConfig): McibiOptions {
   need("head.downsample_backbone.stride", head.downsample_backbone.stride, [1, 2]);
   if (head.use_loss) need("head.out_channels", head.out_channels, [head.feats_channels]);
-  need("auxiliary.num_convs", config.auxiliary?.num_convs ?? 1, [1]);
-  need("auxiliary (several heads)", Array.isArray(config.auxiliary), [false]);
+  if (head.norm_cfg) need("head.norm_cfg.type", head.norm_cfg.type, ["LayerNorm"]);
   return {
     numClasses: config.num_classes,
-    backbone: resnetOptions(backbone),
+    backbone: officialBackbone(backbone),
+    outputNorm: head.norm_cfg ? { eps: head.norm_cfg.eps ?? 1e-5 } : null,
     downsampleStride: head.downsample_backbone.stride as 1 | 2,
     host: hostOptions(head.context_within_image),
     featsChannels: head.feats_channels,
@@ -137,29 +135,23 @@ function officialModelOptions({ head, backbone, ...config }: OfficialConfig): Mc
       strategy: head.update_cfg.strategy,
       unassigned: "decay",
     },
-    auxiliary: config.auxiliary && { channels: config.auxiliary.out_channels, dropout: config.auxiliary.dropout },
+    auxiliary: auxiliaryOptions(config.auxiliary),
     dropout: head.dropout,
     headSlope: slopeOf(config.act_cfg),
     alignCorners: config.align_corners,
   };
 }
 
-function resnetOptions(backbone: OfficialConfig["backbone"]): ResNetOptions {
-  need("backbone.type", backbone.type, ["ResNet"]);
-  need("backbone.block", backbone.block, ["BasicBlock", "Bottleneck"]);
-  need("backbone.outstride", backbone.outstride, [8, 16, 32]);
-  need("backbone.selected_indices", backbone.selected_indices.join(), ["0,1,2,3"]);
-  need("backbone.blocks_per_stage (stages)", backbone.blocks_per_stage.length, [4]);
-  return {
-    block: backbone.block === "BasicBlock" ? "basic" : "bottleneck",
-    blocks: backbone.blocks_per_stage as unknown as ResNetOptions["blocks"],
-    baseChannels: backbone.base_channels,
-    stemChannels: backbone.stem_channels,
-    deepStem: backbone.use_conv3x3_stem,
-    outputStride: backbone.outstride as ResNetOptions["outputStride"],
-    contractedDilation: backbone.contract_dilation,
-    avgDownsample: backbone.use_avg_for_downsample,
-  };
+/** Heads of the maps in front of the last. */
+function auxiliaryOptions(auxiliary: OfficialConfig["auxiliary"]): AuxiliaryOptions | null {
+  const heads = [auxiliary ?? []].flat();
+  if (heads.length === 0) return null;
+  const [{ out_channels: channels, dropout, num_convs: convs, upsample }] = heads;
+  need("auxiliary (heads)", heads.length, [1, 2, 3]);
+  need("auxiliary (heads all alike)", new Set(heads.map((head) => JSON.stringify(head))).size, [1]);
+  need("auxiliary.num_convs", convs ?? 1, [1, 2, 3]);
+  need("auxiliary.upsample.mode", upsample?.mode ?? "nearest", ["nearest"]);
+  return { channels, dropout, heads: heads.length, convs, upsample: upsample?.scale_factor };
 }
 
 function hostOptions({ is_on: isOn, type, cfg }: OfficialConfig["head"]["context_within_image"]): HostOptions {
@@ -177,11 +169,13 @@ function officialLossOptions(config: OfficialConfig): LossOptions {
     new Set(Object.values(losses).map((loss) => loss.ignore_index ?? -100)).size,
     [1],
   );
+  const auxiliary = Object.entries(losses).flatMap(([name, loss]) => (/^loss_aux\d*$/.test(name) ? [loss] : []));
+  need("losses (all loss_aux of one weight)", new Set(auxiliary.map((loss) => loss.scale_factor)).size, [0, 1]);
   const weight = (loss: OfficialLoss | undefined): number => (loss ? (loss.scale_factor ?? 1) : 0);
   return {
     stage1: weight(losses.loss_cls_stage1),
     stage2: weight(losses.loss_cls_stage2),
-    aux: weight(losses.loss_aux),
+    aux: weight(auxiliary[0]),
     memory: {
       weight: head.use_loss ? weight(head.loss_cfg) : 0,
       startEpoch: 2,
@@ -207,10 +201,4 @@ function ignoreIndexOf({ losses }: OfficialConfig): number {
 function slopeOf({ type, negative_slope: slope = 0.01 }: OfficialConfig["act_cfg"]): number {
   need("act_cfg.type", type, ["ReLU", "LeakyReLU"]);
   return type === "ReLU" ? 0 : slope;
-}
-
-function need<T>(path: string, found: T, supported: readonly T[]): void {
-  if (supported.includes(found)) return;
-  const choices = supported.map((choice) => JSON.stringify(choice)).join(", ");
-  throw new UserError(`official configuration: ${path} is ${JSON.stringify(found)}, supported are ${choices}`);
 }

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { standardBackbone } from "./backbone.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -9,6 +10,7 @@ const tiny: Config = {
   name: "tiny",
   model: {
     backbone: {
+      type: "resnet",
       depth: 18,
       baseChannels: 16,
       stemChannels: 16,
@@ -78,14 +80,7 @@ const tiny: Config = {
 const mcibiDeeplabv3Resnet50os8Cityscapes: Config = {
   name: "mcibi_deeplabv3_resnet50os8_cityscapes",
   model: {
-    backbone: {
-      depth: 50,
-      baseChannels: 64,
-      stemChannels: 64,
-      deepStem: true,
-      outputStride: 8,
-      contractedDilation: true,
-    },
+    backbone: standardBackbone("resnet"),
     host: "aspp",
     dilations: [1, 12, 24, 36],
     poolScales: [1, 2, 3, 6],
@@ -149,7 +144,7 @@ const mcibiDeeplabv3Resnet101os8Cityscapes: Config = {
   name: "mcibi_deeplabv3_resnet101os8_cityscapes",
   model: {
     ...mcibiDeeplabv3Resnet50os8Cityscapes.model,
-    backbone: { ...mcibiDeeplabv3Resnet50os8Cityscapes.model.backbone, depth: 101 },
+    backbone: { ...standardBackbone("resnet"), depth: 101 },
   },
 };
 

@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { isBackboneType, standardBackbone } from "./backbone.ts";
 import type { Config } from "./config.ts";
 
 type Field = string | number | boolean | readonly number[];
@@ -6,12 +7,16 @@ type Group = { [name: string]: Field | Group };
 
 /**
  * Sets one field of a configuration from text: `setField(config, "optim.lr", "0.02")`. The value has to have the type
- * of the one it replaces; lists of numbers are written `512,1024` or `[512,1024]`. Ranges are checked by
- * `validateConfig`.
+ * of the one it replaces; lists of numbers are written `512,1024` or `[512,1024]`. Another `model.backbone.type` brings
+ * the fields of its standard network along. Ranges are checked by `validateConfig`.
  *
  * @throws UserError naming the path, what was found and what exists there
  */
 export function setField(config: Config, path: string, value: string): void {
+  if (path === "model.backbone.type" && isBackboneType(value) && value !== config.model.backbone.type) {
+    config.model.backbone = standardBackbone(value);
+    return;
+  }
   const names = path.split(".");
   let group = config as unknown as Group;
   names.forEach((name, depth) => {

@@ -1,5 +1,7 @@
 import { UserError } from "../errors.ts";
-import type { Config } from "./config.ts";
+import { BACKBONE_TYPES, isBackboneType } from "./backbone.ts";
+import type { BackboneType } from "./backbone.ts";
+import type { Config, VitConfig } from "./config.ts";
 
 /** A field's path, what it may hold, and the test; values come with the type of the preset's value (see `setField`). */
 type Rule = readonly [path: string, expected: string, holds: (value: never) => boolean];
@@ -17,11 +19,46 @@ const FRACTION = ["a number from 0 to 1", between(0, 1)] as const;
 const PROBABILITY_BELOW_1 = ["a number from 0 to below 1", (value: number) => value >= 0 && value < 1] as const;
 const SIZE = ["two whole numbers height,width", pair] as const;
 
-const RULES: readonly Rule[] = [
-  ["model.backbone.depth", ...oneOf(18, 34, 50, 101)],
+const RESIDUAL: readonly Rule[] = [
   ["model.backbone.baseChannels", ...COUNT],
   ["model.backbone.stemChannels", "an even number of at least 2", (value: number) => value >= 2 && value % 2 === 0],
   ["model.backbone.outputStride", ...oneOf(8, 16, 32)],
+];
+
+const BACKBONE_RULES: Readonly<Record<BackboneType, readonly Rule[]>> = {
+  resnet: [["model.backbone.depth", ...oneOf(18, 34, 50, 101)], ...RESIDUAL],
+  resnest: [["model.backbone.depth", ...oneOf(50, 101, 200)], ...RESIDUAL],
+  hrnet: [
+    ["model.backbone.width", ...COUNT],
+    ["model.backbone.stemChannels", ...COUNT],
+    ["model.backbone.planes", ...COUNT],
+    ["model.backbone.bottlenecks", ...COUNT],
+    [
+      "model.backbone.modules",
+      "three whole numbers of at least 1",
+      (value: number[]) => value.length === 3 && value.every(whole(1)),
+    ],
+    ["model.backbone.blocks", ...COUNT],
+  ],
+  vit: [
+    ["model.backbone.imageSize", ...SIZE],
+    ["model.backbone.patchSize", ...COUNT],
+    ["model.backbone.channels", ...COUNT],
+    ["model.backbone.layers", ...COUNT],
+    ["model.backbone.heads", ...COUNT],
+    ["model.backbone.mlpRatio", ...COUNT],
+    [
+      "model.backbone.outputs",
+      "four layers, counting from 0, in ascending order",
+      (value: number[]) =>
+        value.length === 4 && value.every((layer, i) => whole(0)(layer) && !(layer <= value[i - 1])),
+    ],
+    ["model.backbone.dropout", ...PROBABILITY_BELOW_1],
+  ],
+};
+
+const RULES: readonly Rule[] = [
+  ["model.backbone.type", ...oneOf(...BACKBONE_TYPES)],
   ["model.host", ...oneOf("fcn", "ppm", "aspp")],
   ["model.dilations", "a list of whole numbers of at least 1", list(whole(1))],
   ["model.poolScales", "a list of whole numbers of at least 1", list(whole(1))],
@@ -81,9 +118,18 @@ const RULES: readonly Rule[] = [
  * @throws UserError naming the first field that is wrong, what was found and what is expected
  */
 export function validateConfig(config: Config): void {
-  for (const [path, expected, holds] of RULES) {
+  const { backbone } = config.model;
+  const own = isBackboneType(backbone.type) ? BACKBONE_RULES[backbone.type] : [];
+  for (const [path, expected, holds] of [...RULES, ...own]) {
     const value = path.split(".").reduce((group, name) => (group as Record<string, unknown>)[name], config as unknown);
     if (!holds(value as never)) throw new UserError(`${path} is ${String(value)}, expected ${expected}`);
+  }
+  if (backbone.type === "vit") validateVit(backbone);
+  if (config.train.batchSize === 1 && backbone.type === "resnest") {
+    throw new UserError(
+      "train.batchSize is 1, but the backbone resnest normalises globally pooled features over the batch: " +
+        "it needs at least 2, or another model.backbone.type",
+    );
   }
   if (config.train.batchSize === 1 && config.model.host !== "fcn") {
     throw new UserError(
@@ -95,5 +141,17 @@ export function validateConfig(config: Config): void {
     throw new UserError(
       `eval.stride ${config.eval.stride} exceeds eval.crop ${config.eval.crop}: pixels would be left out`,
     );
+  }
+}
+
+function validateVit({ channels, heads, imageSize, patchSize, layers, outputs }: VitConfig): void {
+  if (channels % heads !== 0) {
+    throw new UserError(`model.backbone.channels is ${channels}, expected a multiple of the ${heads} heads`);
+  }
+  if (Math.min(...imageSize) < patchSize) {
+    throw new UserError(`model.backbone.imageSize is ${imageSize}, smaller than a patch of ${patchSize}`);
+  }
+  if (outputs[3] >= layers) {
+    throw new UserError(`model.backbone.outputs is ${outputs}, but the last of ${layers} layers is ${layers - 1}`);
   }
 }

@@ -1,4 +1,5 @@
-import { BatchNorm2d, Conv2d, Dropout2d, Sequential, activation, convBnAct } from "../nn/layers.ts";
+import { LayerNorm } from "../nn/dense.ts";
+import { BatchNorm2d, Conv2d, ModuleList, Sequential, activation, convBnAct } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import type { Layer } from "../nn/module.ts";
 import type { RandomState } from "../nn/random_state.ts";
@@ -6,12 +7,13 @@ import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Aspp } from "./aspp.ts";
+import { buildBackbone } from "./backbone.ts";
+import type { Backbone, BackboneOptions } from "./backbone.ts";
 import { ContextFusion } from "./context_fusion.ts";
+import { decoder } from "./decoder.ts";
 import { FeatureMemory } from "./memory_module.ts";
 import type { FeatureMemoryOptions } from "./memory_module.ts";
 import { PyramidPooling } from "./ppm.ts";
-import { ResNet } from "./resnet.ts";
-import type { ResNetOptions } from "./resnet.ts";
 
 /** The within-image context module: none is the FCN host. */
 export type HostOptions =
@@ -19,9 +21,21 @@ export type HostOptions =
   | { readonly type: "aspp"; readonly dilations: readonly number[] }
   | { readonly type: "ppm"; readonly poolScales: readonly number[] };
 
+export interface AuxiliaryOptions {
+  readonly channels: number;
+  readonly dropout: number;
+  /** Heads, one on each of as many maps in front of the last. Default 1. */
+  readonly heads?: number;
+  /** Convolutions of a head, and how many times as large each leaves the map; see `decoder`. Default 1. */
+  readonly convs?: number;
+  readonly upsample?: number;
+}
+
 export interface McibiOptions {
   readonly numClasses: number;
-  readonly backbone: ResNetOptions;
+  readonly backbone: BackboneOptions;
+  /** Layer normalisation of every map that the backbone puts out; null for none. Default null. */
+  readonly outputNorm?: { readonly eps: number } | null;
   /** Stride of a 3x3 convolution after the backbone; 1 for none. Default 1. */
   readonly downsampleStride?: 1 | 2;
   readonly host: HostOptions;
@@ -32,7 +46,7 @@ export interface McibiOptions {
   /** Null: the host network alone, without memory and stage-1 decoder. */
   readonly memory: Pick<FeatureMemoryOptions, "featsPerClass" | "hardAggregate" | "strategy" | "unassigned"> | null;
   /** Null: no auxiliary head. */
-  readonly auxiliary: { readonly channels: number; readonly dropout: number } | null;
+  readonly auxiliary: AuxiliaryOptions | null;
   readonly dropout: number;
   /** LeakyReLU's slope in the head; 0 for ReLU. */
   readonly headSlope: number;
@@ -46,17 +60,18 @@ export interface McibiOutput {
   readonly stage1: Tensor | null;
   /** z2 [n, h, w, K], the prediction. */
   readonly stage2: Tensor;
-  /** [n, h', w', K]; in training only, and null without auxiliary head. */
-  readonly auxiliary: Tensor | null;
+  /** [n, h', w', K] of every auxiliary head; in training only. */
+  readonly auxiliary: readonly Tensor[];
 }
 
 /** What depends on the number of classes, and is to be reinitialised when loading weights of another dataset. */
-export const CLASSIFIERS = [
+export const CLASSIFIERS: readonly string[] = [
   "decoder_stage1.4.",
   "decoder_stage2.4.",
   "auxiliary_decoder.4.",
+  ...[0, 1, 2].map((head) => `auxiliary_decoder.${head}.9.`), // of the three on a ViT
   "memory_module.memory",
-] as const;
+];
 
 /**
  * MCIBI (Jin et al., "Mining Contextual Information Beyond Image for Semantic Segmentation", ICCV 2021) as the official
@@ -66,22 +81,28 @@ export class Mcibi extends Module {
   /** Null when the memory is switched off. */
   readonly memory: FeatureMemory | null;
   readonly alignCorners: boolean;
-  readonly #backbone: ResNet;
+  readonly #backbone: Backbone;
+  /** One per map; empty where they are not normalised. */
+  readonly #norms: readonly LayerNorm[];
   readonly #downsample: Layer | null;
   readonly #context: Layer | null;
   readonly #bottleneck: Layer;
   readonly #fusion: ContextFusion;
   readonly #decoder1: Layer | null;
   readonly #decoder2: Sequential;
-  readonly #auxiliary: Layer | null;
+  readonly #auxiliary: readonly Layer[];
 
   /** @param random where dropout masks come from; belongs to the state of a run */
   constructor(options: McibiOptions, random: RandomState) {
     super();
     const { numClasses, featsChannels, outChannels = featsChannels, headSlope: slope, memory, auxiliary } = options;
     this.alignCorners = options.alignCorners;
-    this.#backbone = this.child("backbone_net", new ResNet(options.backbone));
-    const [, , third, last] = this.#backbone.channels;
+    this.#backbone = this.child("backbone_net", buildBackbone(options.backbone, random));
+    const { channels } = this.#backbone;
+    const last = channels[channels.length - 1];
+    const { outputNorm } = options;
+    const norms = outputNorm ? channels.map((width) => new LayerNorm(width, outputNorm)) : [];
+    this.#norms = this.child("norm_layers", new ModuleList(norms)).modules;
     this.#downsample =
       options.downsampleStride === 2 ? this.child("downsample_backbone", downsample(last, slope)) : null;
     const context = buildContext(options, last);
@@ -92,26 +113,29 @@ export class Mcibi extends Module {
     this.memory = memory && new FeatureMemory({ ...fusion, ...memory });
     this.#fusion = this.child("memory_module", this.memory ?? new ContextFusion(fusion, featsChannels));
 
-    const decoder = (inChannels: number, channels: number, kernel: number, p: number): Sequential =>
-      new Sequential(
-        ...convBnAct(inChannels, channels, kernel, { slope }).layers,
-        new Dropout2d(p, random),
-        new Conv2d(channels, numClasses, 1),
-      );
-    this.#decoder1 = memory && this.child("decoder_stage1", decoder(featsChannels, outChannels, 1, options.dropout));
-    const width = memory || context ? outChannels : featsChannels;
-    this.#decoder2 = this.child("decoder_stage2", decoder(width, outChannels, 1, options.dropout));
+    const common = { numClasses, slope };
+    const main = (inChannels: number): Sequential =>
+      decoder({ ...common, inChannels, channels: outChannels, kernel: 1, dropout: options.dropout }, random);
+    this.#decoder1 = memory && this.child("decoder_stage1", main(featsChannels));
+    this.#decoder2 = this.child("decoder_stage2", main(memory || context ? outChannels : featsChannels));
+    const heads = (auxiliary ? channels.slice(-1 - (auxiliary.heads ?? 1), -1) : []).map((inChannels) =>
+      decoder({ ...common, ...auxiliary!, inChannels, kernel: 3 }, random),
+    );
+    const names = "auxiliary_decoder"; // as in the official code: one head stands for itself, several are numbered
     this.#auxiliary =
-      auxiliary && this.child("auxiliary_decoder", decoder(third, auxiliary.channels, 3, auxiliary.dropout));
+      heads.length === 1 ? [this.child(names, heads[0])] : this.child(names, new ModuleList(heads)).modules;
   }
 
   /**
    * image [n, h, w, 3] -> logits at feature resolution. Watched, in this order: `backbone_outputs_0..3`, `feats_ms`,
-   * `memory_input`, `preds_stage1`, those of FeatureMemory, `memory_output`, `preds_stage2`, `preds_aux`.
+   * `memory_input`, `preds_stage1`, those of FeatureMemory, `memory_output`, `preds_stage2`, `preds_aux` (of several
+   * heads `preds_aux1`, `preds_aux2`, ...).
    */
   forward(image: Tensor, watch: Watch = unwatched): McibiOutput {
-    const outputs = this.#backbone.forward(image, watch);
-    const last = this.#downsample?.forwardBlock(outputs[3]) ?? outputs[3];
+    const maps = this.#backbone.forward(image, watch);
+    const outputs = this.#norms.length > 0 ? maps.map((map, i) => this.#norms[i].forward(map)) : maps;
+    const deepest = outputs[outputs.length - 1];
+    const last = this.#downsample?.forwardBlock(deepest) ?? deepest;
     const context = this.#context && watch("feats_ms", this.#context.forward(last));
     const feats = watch("memory_input", this.#bottleneck.forwardBlock(last));
     const stage1 = this.#decoder1 && watch("preds_stage1", this.#decoder1.forwardBlock(feats));
@@ -120,8 +144,11 @@ export class Mcibi extends Module {
         ? this.memory.forward(feats, stage1, context, watch)
         : this.#fusion.fuse(feats, context, feats, watch);
     const stage2 = watch("preds_stage2", this.#decoder2.forwardBlock(watch("memory_output", augmented)));
-    const auxiliary =
-      this.training && this.#auxiliary ? watch("preds_aux", this.#auxiliary.forwardBlock(outputs[2])) : null;
+    const heads = this.training ? this.#auxiliary : [];
+    const supervised = outputs.slice(outputs.length - 1 - heads.length);
+    const auxiliary = heads.map((head, i) =>
+      watch(auxiliaryName("preds_aux", i, heads.length), head.forwardBlock(supervised[i])),
+    );
     return { feats, stage1, stage2, auxiliary };
   }
 
@@ -139,6 +166,11 @@ export class Mcibi extends Module {
     for (const norm of norms) norm.updateRunning = true;
     return watch("preds_memory", logits);
   }
+}
+
+/** As the official code counts heads: from 1, and a single one not at all. */
+export function auxiliaryName(prefix: string, index: number, count: number): string {
+  return count === 1 ? prefix : `${prefix}${index + 1}`;
 }
 
 function buildContext(

@@ -1,9 +1,12 @@
 /** ResNet with the options of segmentation: deep stem, dilated stages, slim widths (spec section 3.1). */
-import { AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, inOrder } from "../nn/layers.ts";
-import { Layer, Module } from "../nn/module.ts";
+import { BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, inOrder } from "../nn/layers.ts";
+import { Module } from "../nn/module.ts";
+import type { Layer } from "../nn/module.ts";
 import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { BasicBlock, Bottleneck, residualStage } from "./residual.ts";
+import type { BlockType } from "./residual.ts";
 
 export interface ResNetOptions {
   readonly block: "basic" | "bottleneck";
@@ -36,71 +39,7 @@ const STAGES = {
   32: { strides: [1, 2, 2, 2], dilations: [1, 1, 1, 1] },
 } as const;
 
-const EXPANSION = { basic: 1, bottleneck: 4 } as const;
-
-interface BlockOptions {
-  readonly inChannels: number;
-  readonly planes: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly downsample: Sequential | null;
-}
-
-class BasicBlock extends Layer {
-  readonly #conv1: Conv2d;
-  readonly #bn1: BatchNorm2d;
-  readonly #conv2: Conv2d;
-  readonly #bn2: BatchNorm2d;
-  readonly #downsample: Sequential | null;
-
-  /** Only the first convolution is dilated: that is how the official code has it. */
-  constructor({ inChannels, planes, stride, dilation, downsample }: BlockOptions) {
-    super();
-    const first = { stride, padding: dilation, dilation, bias: false };
-    this.#conv1 = this.child("conv1", new Conv2d(inChannels, planes, 3, first));
-    this.#bn1 = this.child("bn1", new BatchNorm2d(planes));
-    this.#conv2 = this.child("conv2", new Conv2d(planes, planes, 3, { padding: 1, bias: false }));
-    this.#bn2 = this.child("bn2", new BatchNorm2d(planes));
-    this.#downsample = downsample && this.child("downsample", downsample);
-  }
-
-  forward(x: Tensor): Tensor {
-    const inner = this.#bn1.forward(this.#conv1.forward(x), { slope: 0 });
-    const residual = this.#downsample?.forward(x) ?? x;
-    return this.#bn2.forward(this.#conv2.forward(inner), { residual, slope: 0 });
-  }
-}
-
-class Bottleneck extends Layer {
-  readonly #conv1: Conv2d;
-  readonly #bn1: BatchNorm2d;
-  readonly #conv2: Conv2d;
-  readonly #bn2: BatchNorm2d;
-  readonly #conv3: Conv2d;
-  readonly #bn3: BatchNorm2d;
-  readonly #downsample: Sequential | null;
-
-  /** The 3x3 convolution carries stride and dilation ("pytorch style"). */
-  constructor({ inChannels, planes, stride, dilation, downsample }: BlockOptions) {
-    super();
-    const middle = { stride, padding: dilation, dilation, bias: false };
-    const outChannels = planes * EXPANSION.bottleneck;
-    this.#conv1 = this.child("conv1", new Conv2d(inChannels, planes, 1, { bias: false }));
-    this.#bn1 = this.child("bn1", new BatchNorm2d(planes));
-    this.#conv2 = this.child("conv2", new Conv2d(planes, planes, 3, middle));
-    this.#bn2 = this.child("bn2", new BatchNorm2d(planes));
-    this.#conv3 = this.child("conv3", new Conv2d(planes, outChannels, 1, { bias: false }));
-    this.#bn3 = this.child("bn3", new BatchNorm2d(outChannels));
-    this.#downsample = downsample && this.child("downsample", downsample);
-  }
-
-  forward(x: Tensor): Tensor {
-    const reduced = this.#bn1.forward(this.#conv1.forward(x), { slope: 0 });
-    const spatial = this.#bn2.forward(this.#conv2.forward(reduced), { slope: 0 });
-    const residual = this.#downsample?.forward(x) ?? x;
-    return this.#bn3.forward(this.#conv3.forward(spatial), { residual, slope: 0 });
-  }
-}
+const BLOCKS = { basic: BasicBlock, bottleneck: Bottleneck } as const;
 
 export class ResNet extends Module {
   /** Channels of the four outputs. */
@@ -108,17 +47,18 @@ export class ResNet extends Module {
   readonly #stem: Layer[];
   readonly #stages: Sequential[];
 
-  constructor(options: ResNetOptions) {
+  /** @param Block what the stages are made of, where it is neither of the two that `options.block` names */
+  constructor(options: ResNetOptions, Block: BlockType = BLOCKS[options.block]) {
     super();
-    const { block, blocks, baseChannels, stemChannels, outputStride } = options;
+    const { blocks, baseChannels, stemChannels, outputStride } = options;
     this.#stem = options.deepStem ? this.#deepStem(stemChannels) : this.#plainStem(stemChannels);
     this.#stem.push(new MaxPool2d(3, { stride: 2, padding: 1 }));
-    this.channels = blocks.map((_, i) => baseChannels * 2 ** i * EXPANSION[block]);
+    this.channels = blocks.map((_, i) => baseChannels * 2 ** i * Block.expansion);
     const { strides, dilations } = STAGES[outputStride];
     this.#stages = blocks.map((count, i) => {
       const inChannels = i === 0 ? stemChannels : this.channels[i - 1];
       const place = { inChannels, planes: baseChannels * 2 ** i, stride: strides[i], dilation: dilations[i] };
-      return this.child(`layer${i + 1}`, stage(options, count, place));
+      return this.child(`layer${i + 1}`, residualStage(Block, { ...options, ...place, count }));
     });
   }
 
@@ -149,23 +89,3 @@ export class ResNet extends Module {
   }
 }
 
-function stage(options: ResNetOptions, count: number, first: Omit<BlockOptions, "downsample">): Sequential {
-  const Block = options.block === "basic" ? BasicBlock : Bottleneck;
-  const { inChannels, planes, stride, dilation } = first;
-  const channels = planes * EXPANSION[options.block];
-  const isContracted = options.contractedDilation && dilation > 1;
-  const needsProjection = stride !== 1 || inChannels !== channels;
-  const downsample = needsProjection ? projection(inChannels, channels, stride, options.avgDownsample ?? false) : null;
-  const blocks = [new Block({ ...first, dilation: isContracted ? dilation / 2 : dilation, downsample })];
-  for (let i = 1; i < count; i++) {
-    blocks.push(new Block({ inChannels: channels, planes, stride: 1, dilation, downsample: null }));
-  }
-  return new Sequential(...blocks);
-}
-
-/** The shortcut where shapes differ. */
-function projection(inChannels: number, outChannels: number, stride: number, averages: boolean): Sequential {
-  const convolution = new Conv2d(inChannels, outChannels, 1, { stride: averages ? 1 : stride, bias: false });
-  const norm = new BatchNorm2d(outChannels);
-  return averages ? new Sequential(new AvgPool2d(stride), convolution, norm) : new Sequential(convolution, norm);
-}

@@ -4,6 +4,7 @@ import { prototypeLoss, segmentationLoss } from "../nn/losses.ts";
 import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { auxiliaryName } from "./mcibi.ts";
 import type { Mcibi, McibiOutput } from "./mcibi.ts";
 
 /** The terms of spec section 4. */
@@ -72,7 +73,8 @@ function lossTerms(
   const supervise = (name: string, logits: Tensor | null, weight: number): void => {
     if (logits) terms.set(name, segmentationLoss(logits, label, { ignoreIndex, alignCorners, weight }));
   };
-  supervise("loss_aux", output.auxiliary, options.aux);
+  const { auxiliary } = output;
+  auxiliary.forEach((logits, i) => supervise(auxiliaryName("loss_aux", i, auxiliary.length), logits, options.aux));
   supervise("loss_cls_stage1", output.stage1, options.stage1);
   supervise("loss_cls_stage2", output.stage2, options.stage2);
   const { weight, startEpoch, maskEmptySlots, updateRunningStats } = options.memory;

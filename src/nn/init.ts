@@ -19,6 +19,11 @@ export function uniformFanIn(fanIn: number): Initializer {
   };
 }
 
+/** Glorot's, PyTorch's default for the projections of attention: U(-b, b), b = sqrt(6 / (fan_in + fan_out)). */
+export function xavierUniform(fanIn: number, fanOut: number): Initializer {
+  return uniformFanIn((fanIn + fanOut) / 6);
+}
+
 /** Initial values of one variable; the same seed and name give the same bytes. */
 export function initialValues(count: number, initializer: Initializer, seed: number, name: string): Float32Array {
   const values = new Float32Array(count);

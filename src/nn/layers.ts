@@ -4,6 +4,7 @@ import { leakyRelu, relu } from "../ops/activation.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import { dropout } from "../ops/dropout.ts";
+import { interpolateNearest } from "../ops/interpolate_nearest.ts";
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from "../ops/pool.ts";
 import type { Pair } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -136,6 +137,7 @@ export class AvgPool2d extends Layer {
   }
 
   forward(x: Tensor): Tensor {
+    if (this.#kernel.every((n) => n === 1)) return x;
     return avgPool2d(x, { kernel: this.#kernel, stride: this.#kernel, ceilMode: true, countIncludePad: false });
   }
 }
@@ -150,6 +152,20 @@ export class AdaptiveAvgPool2d extends Layer {
 
   forward(x: Tensor): Tensor {
     return adaptiveAvgPool2d(x, this.#size);
+  }
+}
+
+/** Repeats every pixel `factor` times along both axes (nn.Upsample with its default mode, nearest). */
+export class UpsampleNearest extends Layer {
+  readonly #factor: number;
+
+  constructor(factor: number) {
+    super();
+    this.#factor = factor;
+  }
+
+  forward(x: Tensor): Tensor {
+    return interpolateNearest(x, { scaleFactor: [this.#factor, this.#factor] });
   }
 }
 
@@ -204,6 +220,16 @@ export class ModuleList<M extends Module> extends Module {
   constructor(modules: readonly M[]) {
     super();
     this.modules = modules.map((module, i) => this.child(String(i), module));
+  }
+}
+
+/** A module by itself, under one more level of names. */
+export class Nested<M extends Module> extends Module {
+  readonly module: M;
+
+  constructor(name: string, module: M) {
+    super();
+    this.module = this.child(name, module);
   }
 }
 

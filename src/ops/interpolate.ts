@@ -1,11 +1,10 @@
-import { showShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { around, gridOver } from "./axis.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
-import { axes, fixedPoint, taps } from "./resample.ts";
+import { axes, checkRequest, fixedPoint, taps } from "./resample.ts";
 import type { Axis, InterpolateOptions } from "./resample.ts";
 import { tileOf } from "./variants.ts";
 
@@ -89,9 +88,6 @@ function samples(): Sample<InterpolateOptions>[] {
  * either `size` or `scaleFactor`, without antialiasing. `rows` makes a strip of what would be too large as a whole.
  */
 export function interpolateBilinear(x: Tensor, options: InterpolateOptions): Tensor {
-  if (x.shape.length !== 4) throw new Error(`interpolateBilinear needs x [n, h, w, c], got ${showShape(x.shape)}`);
-  const { size, scaleFactor } = options;
-  if (size && scaleFactor) throw new Error("only one of size or scale_factor should be defined");
-  if (!size && !scaleFactor) throw new Error("either size or scale_factor should be defined");
+  checkRequest("interpolateBilinear", x.shape, options);
   return apply(interpolateOp, [x], options);
 }

@@ -1,4 +1,4 @@
-/** Where the outputs of a bilinear resampling lie between its inputs. */
+/** Where the outputs of a bilinear or nearest resampling lie between its inputs. */
 import { showShape } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 
@@ -24,6 +24,13 @@ export interface Axis {
 
 /** Pixels a side that the kernels' fixed-point positions have room for. */
 const MAX_SIZE = 65535;
+
+/** Throws, as PyTorch does, where x is no image or the options do not say how large to make it. */
+export function checkRequest(name: string, shape: Shape, { size, scaleFactor }: InterpolateOptions): void {
+  if (shape.length !== 4) throw new Error(`${name} needs x [n, h, w, c], got ${showShape(shape)}`);
+  if (size && scaleFactor) throw new Error("only one of size or scale_factor should be defined");
+  if (!size && !scaleFactor) throw new Error("either size or scale_factor should be defined");
+}
 
 /** The resampling of the height and of the width of x [n, h, w, c]. */
 export function axes(shape: Shape, options: InterpolateOptions): readonly [Axis, Axis] {
@@ -57,7 +64,7 @@ function checkSizes(height: Axis, width: Axis): void {
   }
   if (Math.max(height.outSize, width.outSize) > MAX_SIZE) {
     const asked = showShape([height.outSize, width.outSize]);
-    throw new Error(`bilinear resampling makes images of up to ${MAX_SIZE} pixels a side, not ${asked}`);
+    throw new Error(`resampling makes images of up to ${MAX_SIZE} pixels a side, not ${asked}`);
   }
 }
 

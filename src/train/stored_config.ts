@@ -1,4 +1,5 @@
 /** Configurations that were written to a file and are read again, perhaps by a later version. */
+import { isBackboneType, standardBackbone } from "../config/backbone.ts";
 import type { Config } from "../config/config.ts";
 import { preset } from "../config/presets.ts";
 import { validateConfig } from "../config/validate.ts";
@@ -9,9 +10,13 @@ import { UserError } from "../errors.ts";
  *
  * @throws UserError naming the file and the first field that is missing, of another type or out of range
  */
-export function checkStoredConfig(value: unknown, where: string): Config {
+export function checkStoredConfig(stored: unknown, where: string): Config {
+  const value = withBackboneType(stored);
   const found = fieldsOf(value);
-  for (const [path, example] of fieldsOf(preset())) {
+  const examples = preset();
+  const type = found.get("model.backbone.type");
+  if (isBackboneType(type)) examples.model.backbone = standardBackbone(type);
+  for (const [path, example] of fieldsOf(examples)) {
     const field = found.get(path);
     if (typeof field === typeof example && Array.isArray(field) === Array.isArray(example)) continue;
     throw new UserError(`${where}: the configuration's field ${path} is ${JSON.stringify(field) ?? "missing"}`);
@@ -23,6 +28,14 @@ export function checkStoredConfig(value: unknown, where: string): Config {
     throw new UserError(`${where}: ${cause.message}`, { cause });
   }
   return value as Config;
+}
+
+/** Versions that knew one kind of backbone did not name it. */
+function withBackboneType(stored: unknown): unknown {
+  const config = stored as Config | null;
+  const backbone = config?.model?.backbone;
+  if (typeof backbone !== "object" || backbone === null || "type" in backbone) return stored;
+  return { ...config, model: { ...config!.model, backbone: { type: "resnet", ...(backbone as object) } } };
 }
 
 const MOST_LISTED = 5;

@@ -8,8 +8,10 @@ import { toTorch } from "../nn/state.ts";
 import type { StateTensor } from "../nn/state.ts";
 import { readTensors } from "../nn/readback.ts";
 import { backward } from "../ops/define.ts";
+import { add, mul } from "../ops/elementwise.ts";
 import { updateMemory } from "../ops/memory.ts";
 import type { MemoryStrategy } from "../ops/memory.options.ts";
+import { sum } from "../ops/reduce.ts";
 import { coupledMomentum } from "../optim/schedule.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { FixtureCase } from "./fixture.ts";
@@ -18,11 +20,12 @@ import { paramsOf } from "./params.ts";
 import { Skip, download, upload } from "./runner.ts";
 import type { Results, Runner } from "./runner.ts";
 
-interface Block {
+export interface Block {
   readonly module: Module;
   /** Names of the maps that go in, in the order of `forward`. */
   readonly inputs: readonly string[];
-  forward(maps: readonly Tensor[]): Tensor;
+  /** Several maps are numbered in the fixture; one that comes out several times counts once. */
+  forward(maps: readonly Tensor[]): Tensor | readonly Tensor[];
 }
 
 interface HostParams {
@@ -113,21 +116,29 @@ function memoryBlock(item: FixtureCase): Block {
   return { module, inputs, forward: ([feats, preds, context = null]) => module.forward(feats, preds, context) };
 }
 
-const blockRunner = (build: (item: FixtureCase) => Block): Runner => async ({ gpu }, item) => {
+export const blockRunner = (build: (item: FixtureCase) => Block): Runner => async ({ gpu }, item) => {
   const { module, inputs, forward } = build(item);
   module.initialize(gpu, 0).train(item.params.mode !== "eval");
   try {
     module.loadStateDict(stateOf(item, "state."));
     const maps = inputs.map((name) => upload(gpu, item.tensor(name), channelsLast).requireGrad());
-    const output = forward(maps).keep();
-    const results: Results = new Map([["output", await download(output, channelsLast)]]);
-    backward(output, { grad: upload(gpu, item.tensor("grad_output"), channelsLast) });
+    const computed = forward(maps);
+    const outputs = [...new Set([computed].flat() as Tensor[])].map((output) => output.keep());
+    const results: Results = new Map();
+    for (const [i, output] of outputs.entries()) {
+      results.set(Array.isArray(computed) ? `output_${i}` : "output", await download(output, channelsLast));
+    }
+    const products = outputs.map((output, i) => {
+      const name = Array.isArray(computed) ? `grad_output_${i}` : "grad_output";
+      return sum(mul(output, upload(gpu, item.tensor(name), channelsLast)));
+    });
+    backward(products.reduce((total, product) => add(total, product)));
     for (const [i, { grad }] of maps.entries()) {
       if (grad) results.set(`grad_${inputs[i]}`, await download(grad, channelsLast));
     }
     await collectGradients(module, "grad.", results);
     await collectState(module, "state_after.", results);
-    output.dispose();
+    for (const output of outputs) output.dispose();
     return results;
   } finally {
     module.dispose();

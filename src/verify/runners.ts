@@ -8,6 +8,7 @@ import { crossEntropy, nllLoss, officialCrossEntropy } from "./ops/loss.ts";
 import { batchNorm, cosineSimilarity, layerNorm, normalize } from "./ops/norm.ts";
 import { adaptiveAvgPool2d, avgPool2d, interpolate, maxPool2d, upsampleBilinear } from "./ops/pool.ts";
 import { concat, flip, pad, permute } from "./ops/shape.ts";
+import * as backbones from "./backbones.ts";
 import * as mcibi from "./mcibi.ts";
 import * as network from "./network.ts";
 import * as optim from "./optim.ts";
@@ -73,6 +74,10 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   self_attention_block: mcibi.selfAttention,
   memory_forward: mcibi.memoryForward,
   memory_update: mcibi.memoryUpdate,
+  split_attention: backbones.splitAttention,
+  exchange_module: backbones.exchangeModule,
+  transformer_layer: backbones.transformerLayer,
+  backbone: backbones.backbone,
   ohem: () => {
     throw new Skip(NO_OHEM);
   },

@@ -1,10 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { BACKBONE_TYPES, standardBackbone } from "../../src/config/backbone.ts";
+import type { BackboneConfig, Config, VitConfig } from "../../src/config/config.ts";
 import { lossOptions, modelOptions, scheduleAt } from "../../src/config/model.ts";
 import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
 import { setField, setFieldFromOption } from "../../src/config/set.ts";
 import { validateConfig } from "../../src/config/validate.ts";
 import { UserError } from "../../src/errors.ts";
+import { checkStoredConfig } from "../../src/train/stored_config.ts";
 
 function assertUserError(run: () => void, ...parts: readonly RegExp[]): void {
   assert.throws(run, (error: Error) => {
@@ -90,17 +93,87 @@ function paths(group: object, prefix = ""): string[] {
   );
 }
 
-test("no number goes unchecked: -1 is accepted nowhere", () => {
-  const numeric = paths(preset()).filter((path) => {
-    const value = path.split(".").reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], preset());
-    return typeof value === "number" || Array.isArray(value);
+for (const type of BACKBONE_TYPES) {
+  test(`no number goes unchecked on a ${type}: -1 is accepted nowhere`, () => {
+    const start = (): Config => {
+      const config = preset();
+      setField(config, "model.backbone.type", type);
+      return config;
+    };
+    validateConfig(start());
+    const numeric = paths(start()).filter((path) => {
+      const names = path.split(".");
+      const value = names.reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], start());
+      return typeof value === "number" || Array.isArray(value);
+    });
+    assert.ok(numeric.length > 20);
+    for (const path of numeric) {
+      const config = start();
+      setField(config, path, "-1");
+      assertUserError(() => validateConfig(config), new RegExp(`^${path.replaceAll(".", "\\.")} is -1, expected`));
+    }
   });
-  assert.ok(numeric.length > 20);
-  for (const path of numeric) {
+}
+
+test("another type of backbone brings its own fields; the present one leaves them alone", () => {
+  const config = preset();
+  setField(config, "model.backbone.type", "resnet");
+  assert.equal(config, preset());
+  setField(config, "model.backbone.type", "hrnet");
+  assert.equal(config.model.backbone, standardBackbone("hrnet"));
+  setField(config, "model.backbone.width", "18");
+  assert.equal(config.model.backbone, { ...standardBackbone("hrnet"), width: 18 });
+  assertUserError(() => setField(config, "model.backbone.depth", "50"), /no field "depth"; it has type, .*width/);
+  setField(config, "model.backbone.type", "vgg");
+  assertUserError(() => validateConfig(config), /type is vgg, expected resnet, resnest, hrnet, vit/);
+});
+
+test("what has to hold between fields of a backbone", () => {
+  const vit = (path: string, value: string): Config => {
     const config = preset();
-    setField(config, path, "-1");
-    assertUserError(() => validateConfig(config), new RegExp(`^${path.replaceAll(".", "\\.")} is -1, expected`));
-  }
+    setField(config, "model.backbone.type", "vit");
+    setField(config, `model.backbone.${path}`, value);
+    return config;
+  };
+  assertUserError(() => validateConfig(vit("heads", "7")), /channels is 1024, expected a multiple of the 7 heads/);
+  assertUserError(() => validateConfig(vit("imageSize", "8,64")), /imageSize is 8,64, smaller than a patch of 16/);
+  assertUserError(() => validateConfig(vit("layers", "23")), /outputs is 9,14,19,23, but the last of 23 layers is 22/);
+  assertUserError(() => validateConfig(vit("outputs", "9,9,19,23")), /four layers, .* in ascending order/);
+  const config = preset();
+  setField(config, "model.backbone.type", "resnest");
+  Object.assign(config.model, { host: "fcn" });
+  config.train.batchSize = 1;
+  assertUserError(() => validateConfig(config), /the backbone resnest .* at least 2/);
+});
+
+test("the type of backbone decides about normalised outputs, the stride behind it and the auxiliary heads", () => {
+  const on = (backbone: BackboneConfig) => {
+    const config = preset();
+    config.model.backbone = backbone;
+    const { outputNorm, downsampleStride, auxiliary } = modelOptions(config, 7);
+    return { outputNorm, downsampleStride, heads: auxiliary?.heads };
+  };
+  const none = { outputNorm: undefined, downsampleStride: undefined, heads: undefined };
+  assert.equal(on(standardBackbone("resnest")), none);
+  assert.equal(on(standardBackbone("hrnet")), { ...none, downsampleStride: 1 });
+  assert.equal(on({ ...standardBackbone("hrnet"), downsample: true }), { ...none, downsampleStride: 2 });
+  assert.equal(on(standardBackbone("vit")), { ...none, outputNorm: { eps: 1e-6 }, heads: 3 });
+});
+
+test("stored configurations: an old one has a ResNet, every type is complete or refused", () => {
+  const stored = (): Config => JSON.parse(JSON.stringify(preset())) as Config;
+  const old = stored();
+  delete (old.model.backbone as Partial<BackboneConfig>).type;
+  assert.equal(checkStoredConfig(old, "old.json"), preset());
+  const vit = stored();
+  vit.model.backbone = standardBackbone("vit");
+  assert.equal(checkStoredConfig(vit, "vit.json"), vit);
+  delete (vit.model.backbone as Partial<VitConfig>).heads;
+  assertUserError(() => checkStoredConfig(vit, "vit.json"), /vit\.json: .* field model\.backbone\.heads is missing/);
+  const unknown = stored();
+  (unknown.model.backbone as { type: string }).type = "vgg";
+  assertUserError(() => checkStoredConfig(unknown, "vgg.json"), /vgg\.json: model\.backbone\.type is vgg, expected/);
+  assertUserError(() => checkStoredConfig({ model: null }, "null.json"), /null\.json: .* field name is missing/);
 });
 
 test("switching the memory off leaves the host; weight 0 leaves out the auxiliary head", () => {

@@ -4,6 +4,7 @@ import { noGrad } from "../../src/autograd/tape.ts";
 import type { Config } from "../../src/config/config.ts";
 import { buildModel, lossOptions, modelOptions } from "../../src/config/model.ts";
 import { preset } from "../../src/config/presets.ts";
+import type { BackboneOptions } from "../../src/models/backbone.ts";
 import { Mcibi } from "../../src/models/mcibi.ts";
 import type { McibiOptions } from "../../src/models/mcibi.ts";
 import { trainingLoss } from "../../src/models/training_loss.ts";
@@ -19,7 +20,7 @@ const IGNORE = 255;
 
 function slim(): Config {
   const config = preset();
-  config.model.backbone = { ...config.model.backbone, baseChannels: 2, stemChannels: 2 };
+  Object.assign(config.model.backbone, { baseChannels: 2, stemChannels: 2 });
   Object.assign(config.model, { featsChannels: 4, transformChannels: 2, auxChannels: 3 });
   return config;
 }
@@ -36,6 +37,47 @@ function batchOf(gpu: Gpu, ignored: (pixel: number) => boolean) {
     ignored(i) ? IGNORE : Math.floor(random() * CLASSES),
   );
   return { image, label: Tensor.from(gpu, labels, [n, h, w]), epoch: 2, memoryMomentum: 0.9 };
+}
+
+type ResNet = Extract<McibiOptions["backbone"], { type: "resnet" }>;
+
+const FCN = { type: "fcn" } as const;
+const RESNEST: BackboneOptions = {
+  type: "resnest",
+  blocks: [1, 1, 1, 1],
+  baseChannels: 2,
+  stemChannels: 4,
+  deepStem: true,
+  outputStride: 8,
+  contractedDilation: true,
+  avgDownsample: true,
+};
+const HRNET: BackboneOptions = {
+  type: "hrnet",
+  width: 2,
+  stemChannels: 4,
+  planes: 2,
+  bottlenecks: 1,
+  modules: [1, 1, 1],
+  blocks: 1,
+};
+const VIT: BackboneOptions = {
+  type: "vit",
+  imageSize: [32, 32],
+  patchSize: 16,
+  channels: 8,
+  layers: 4,
+  heads: 2,
+  mlpRatio: 2,
+  outputs: [0, 1, 2, 3],
+  dropout: 0.1,
+  eps: 1e-6,
+};
+
+/** Image pixels per feature. */
+function strideOf(backbone: BackboneOptions): number {
+  if (backbone.type === "hrnet") return 4;
+  return backbone.type === "vit" ? backbone.patchSize : backbone.outputStride;
 }
 
 const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>> = {
@@ -56,7 +98,7 @@ const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>
     ...o,
     downsampleStride: 2,
     backbone: {
-      ...o.backbone,
+      ...(o.backbone as ResNet),
       block: "bottleneck",
       blocks: [1, 1, 1, 2],
       avgDownsample: true,
@@ -72,6 +114,15 @@ const VARIANTS: Readonly<Record<string, (options: McibiOptions) => McibiOptions>
   "aspp without memory": (o) => ({ ...o, memory: null }),
   "fcn without memory": (o) => ({ ...o, memory: null, host: { type: "fcn" } }),
   "without auxiliary head": (o) => ({ ...o, auxiliary: null }),
+  resnest: (o) => ({ ...o, backbone: RESNEST, host: FCN }),
+  "hrnet, downsampled": (o) => ({ ...o, backbone: HRNET, downsampleStride: 2, auxiliary: null, host: FCN }),
+  "vit, three auxiliary heads": (o) => ({
+    ...o,
+    backbone: VIT,
+    outputNorm: { eps: 1e-6 },
+    auxiliary: { channels: 3, dropout: 0.1, heads: 3, convs: 2, upsample: 4 },
+    host: FCN,
+  }),
 };
 
 for (const [name, change] of Object.entries(VARIANTS)) {
@@ -82,11 +133,11 @@ for (const [name, change] of Object.entries(VARIANTS)) {
     const model = new Mcibi(options, new RandomState(1)).initialize(gpu, 1);
     const batch = batchOf(gpu, (pixel) => pixel % 7 === 0);
     const { terms, total } = trainingLoss(model, batch, lossOptions(slim(), IGNORE));
-    const expected = ["loss_aux", "loss_cls_stage1", "loss_cls_stage2", "loss_memory"].filter((term) => {
-      if (term === "loss_aux") return options.auxiliary !== null;
-      return term === "loss_cls_stage2" || options.memory !== null;
-    });
-    assert.equal([...terms.keys()], expected);
+    const heads = options.auxiliary ? (options.auxiliary.heads ?? 1) : 0;
+    const auxiliary = heads === 1 ? ["loss_aux"] : Array.from({ length: heads }, (_, i) => `loss_aux${i + 1}`);
+    const others = ["loss_cls_stage1", "loss_cls_stage2", "loss_memory"];
+    const expected = options.memory ? others : ["loss_cls_stage2"];
+    assert.equal([...terms.keys()], [...auxiliary, ...expected]);
     total.keep();
     backward(total);
     const loss = await total.item();
@@ -96,7 +147,7 @@ for (const [name, change] of Object.entries(VARIANTS)) {
       assert.ok((await grad.data()).every(Number.isFinite), `gradient of ${parameter}`);
     }
     const { stage2 } = noGrad(() => model.eval().forward(batch.image));
-    const stride = options.backbone.outputStride * (options.downsampleStride ?? 1);
+    const stride = strideOf(options.backbone) * (options.downsampleStride ?? 1);
     assert.equal(stage2.shape, [2, Math.ceil(33 / stride), Math.ceil(40 / stride), CLASSES]);
     assert.ok((await stage2.data()).every(Number.isFinite));
     model.dispose();

@@ -1,5 +1,6 @@
 /** Pooling and resampling of images. */
 import { interpolateBilinear } from "../../ops/interpolate.ts";
+import { interpolateNearest } from "../../ops/interpolate_nearest.ts";
 import {
   adaptiveAvgPool2d as adaptivePool,
   avgPool2d as averagePool,
@@ -70,20 +71,26 @@ export const interpolate: Definition = {
   parameters: ["input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias"],
   run(call) {
     call.onlyDefaults({ recompute_scale_factor: false, antialias: false });
-    if (call.value("mode") !== "bilinear") throw new Skip(`mode ${call.value("mode") ?? "nearest"} of interpolate`);
-    return resample(call, call.boolean("align_corners", false));
+    const mode = call.value("mode") ?? "nearest";
+    if (mode === "bilinear") return resample(call, { alignCorners: call.boolean("align_corners", false) });
+    if (mode !== "nearest") throw new Skip(`mode ${mode} of interpolate`);
+    call.onlyDefaults({ align_corners: null });
+    return resample(call, null);
   },
 };
 
 /** The older name for align_corners=true. */
 export const upsampleBilinear: Definition = {
   parameters: ["input", "size", "scale_factor"],
-  run: (call) => resample(call, true),
+  run: (call) => resample(call, { alignCorners: true }),
 };
 
-function resample(call: Call, alignCorners: boolean): Output {
+/** @param bilinear null for the nearest pixel */
+function resample(call: Call, bilinear: { alignCorners: boolean } | null): Output {
   const layout: Layout = imageLayout(call.stored("input")!);
   const optional = (name: string): Pair | undefined => (call.value(name) === undefined ? undefined : call.pair(name));
-  const options = { size: optional("size"), scaleFactor: optional("scale_factor"), alignCorners };
-  return { value: interpolateBilinear(call.tensor("input", layout), options), layout };
+  const options = { size: optional("size"), scaleFactor: optional("scale_factor") };
+  const x = call.tensor("input", layout);
+  const value = bilinear ? interpolateBilinear(x, { ...options, ...bilinear }) : interpolateNearest(x, options);
+  return { value, layout };
 }
