@@ -113,8 +113,8 @@ function count(
 
 /** How images reach the network: the official test pipeline, training's at a scale of 1. */
 function inputOptions({ data }: Pick<Config, "data">) {
-  const { size, workers } = data;
-  return { size, keepRatio: true, mean: IMAGENET_MEAN, std: IMAGENET_STD, workers, ahead: AHEAD };
+  const { size, keepRatio, workers } = data;
+  return { size, keepRatio, mean: IMAGENET_MEAN, std: IMAGENET_STD, workers, ahead: AHEAD };
 }
 
 /** `count` of the indices below `total`, evenly spread. */
