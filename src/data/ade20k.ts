@@ -6,7 +6,7 @@ import { IGNORE_INDEX, LABEL_TABLES, trainIdTable } from "./label_tables.ts";
 /** The official folders call the splits so. */
 const FOLDERS: Readonly<Record<string, string>> = { train: "training", val: "validation", test: "testing" };
 
-/** The first synonym of each class in the benchmark's `objectInfo150.txt`; two classes share a colour. */
+/** A synonym of each class in the benchmark's `objectInfo150.txt`, and the official colours, of which two are equal. */
 const CLASSES = `
   wall 787878, building b47878, sky 06e6e6, floor 503232, tree 04c803, ceiling 787850, road 8c8c8c, bed cc05ff,
   windowpane e6e6e6, grass 04fa07, cabinet e005ff, sidewalk ebff07, person 96053d, earth 787846, door 08ff33,

@@ -63,7 +63,7 @@ const CASES: readonly Case[] = [
   ["train", ["--resume", never], `${never}/config.json`],
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
   ["train", ["--weights", foreign], foreign, "mcibi-webgpu checkpoint"],
-  ["train", ["--dataset", "voc"], '"voc"', "camvid"],
+  ["train", ["--dataset", "kitti"], '"kitti"', "camvid"],
   ["train", on(temporary.join("nowhere")), temporary.join("nowhere"), "no such file"],
   ["train", on(damaged), badLabel, "77"],
   ["train", on(odd), oddLabel, "48x16", "48x32"],
