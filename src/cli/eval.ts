@@ -1,4 +1,4 @@
-/** `npm run eval`: scores a checkpoint on a dataset, saves its predictions. The checkpoint says which network it is of. */
+/** `npm run eval`: scores a checkpoint on a dataset, saves predictions. The checkpoint says which network it is of. */
 import { join } from "node:path";
 import { buildModel } from "../config/model.ts";
 import { setFieldFromOption } from "../config/set.ts";
@@ -90,7 +90,8 @@ async function main(args: readonly string[]): Promise<void> {
     output.clear();
     if (!confusion) throw new Error("the evaluation ended without a signal to do so");
     const took = duration((performance.now() - begun) / 1000);
-    if (isLabelled) output.log(`\n${scoreTable(spec.classNames, confusion)}\n\n${scoreLine(scores(confusion))} (${took})`);
+    const table = (): string => scoreTable(spec.classNames, confusion);
+    if (isLabelled) output.log(`\n${table()}\n\n${scoreLine(scores(confusion))} (${took})`);
     if (onPrediction) output.log(`\npredictions of ${items.length} images in ${options.save} (${took})`);
     if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
     if (options.json !== undefined) {

@@ -28,7 +28,7 @@ const COMMAND = {
   options: {
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the preset's.` },
     root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
-    split: { value: "NAME", help: "What to train on: a split that the dataset has, or trainval. Default: the preset's." },
+    split: { value: "NAME", help: "What to train on: a split of the dataset, or trainval. Default: the preset's." },
     preset: { value: "NAME", help: `One of ${PRESET_NAMES.join(", ")}. Default: ${DEFAULT_PRESET}.` },
     set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
     epochs: { value: "N", help: "Short for --set train.epochs=N." },

@@ -1,8 +1,8 @@
 import { emptyLike, type Raster, type Samples } from "./raster.ts";
 
 /**
- * Rotation about the centre at the same size, as OpenCV's warpAffine does it, which the official pipeline uses: positions
- * are fixed-point numbers, and interpolation knows 32 places between two pixels.
+ * Rotation about the centre at the same size, as OpenCV's warpAffine does it, which the official pipeline uses:
+ * positions are fixed-point numbers, and interpolation knows 32 places between two pixels.
  */
 
 /** Fraction bits of positions, and of the places between pixels. */
@@ -17,8 +17,8 @@ interface Sources {
 }
 
 /**
- * Positive angles turn counter-clockwise, as seen. The centre is (width / 2, height / 2) in coordinates of pixel centres:
- * half a pixel right of and below the middle, as in the official pipeline.
+ * Positive angles turn counter-clockwise, as seen. The centre is (width / 2, height / 2) in coordinates of pixel
+ * centres: half a pixel right of and below the middle, as in the official pipeline.
  */
 function sources(height: number, width: number, degrees: number, bits: number): Sources {
   const one = 1 << POSITION_BITS;
@@ -60,7 +60,10 @@ export function rotateNearest<T extends Samples>(
 }
 
 /** Bicubic; what lies outside is 0. Within one grey level of OpenCV, whose weights are rounded. */
-export function rotateBicubic({ height, width, channels, data }: Raster<Uint8Array>, degrees: number): Raster<Uint8Array> {
+export function rotateBicubic(
+  { height, width, channels, data }: Raster<Uint8Array>,
+  degrees: number,
+): Raster<Uint8Array> {
   const { at } = sources(height, width, degrees, PLACE_BITS);
   const out = new Uint8Array(data.length);
   for (let y = 0; y < height; y++) {

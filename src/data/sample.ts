@@ -24,7 +24,7 @@ export interface Sample {
  *   dataset does not define
  */
 export async function readSample({ imagePath, labelPath }: DatasetItem, spec: DatasetSpec): Promise<Sample> {
-  const [image, label] = await Promise.all([decodeRgb(imagePath), labelPath === null ? null : readLabel(labelPath, spec)]);
+  const [image, label] = await Promise.all([decodeRgb(imagePath), labelPath && readLabel(labelPath, spec)]);
   const { width, height } = image;
   if (!label) return { height, width, image: image.data, label: new Uint8Array(height * width).fill(IGNORE_INDEX) };
   if (label.width !== width || label.height !== height) {
@@ -36,17 +36,17 @@ export async function readSample({ imagePath, labelPath }: DatasetItem, spec: Da
 }
 
 /** Reads a label, gray or palette PNG or MATLAB file, and maps its values to train ids; errors as for `readSample`. */
-export async function readLabel(path: string, spec: DatasetSpec) {
+export async function readLabel(path: string, { name, labelTable, labelVariable }: DatasetSpec) {
   const bytes = await readFileBytes(path, "label");
   const { width, height, data } = extname(path) === ".mat"
-    ? decodeMat(bytes, spec.labelVariable!, path)
+    ? decodeMat(bytes, labelVariable!, path)
     : decodeIndices(bytes, path);
   const label = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    const trainId = spec.labelTable[data[i]] ?? UNKNOWN_LABEL; // a matrix can hold any number
+    const trainId = labelTable[data[i]] ?? UNKNOWN_LABEL; // a matrix can hold any number
     if (trainId === UNKNOWN_LABEL) {
       const position = `x ${i % width}, y ${Math.floor(i / width)}`;
-      throw new UserError(`label ${path} holds the value ${data[i]} at ${position}, which ${spec.name} does not define`);
+      throw new UserError(`label ${path} holds the value ${data[i]} at ${position}, which ${name} does not define`);
     }
     label[i] = trainId;
   }
