@@ -151,7 +151,8 @@ test("mirroring exchanges paired classes, resizing may fill, rotation turns imag
   const fitted = augment(color, square, new Random(0, 0, 0, 0));
   assert.is(fitted.label.data[0], 255, "5 rows of 8 leave a rim");
 
-  const blank = { height, width, image: new Uint8Array(3 * height * width).fill(200), label: new Uint8Array(height * width) };
+  const area = height * width;
+  const blank = { height, width, image: new Uint8Array(3 * area).fill(200), label: new Uint8Array(area) };
   const angles = new Set<string>();
   for (let position = 0; position < 40; position++) {
     const rotate = { probability: 0.5, degrees: 30 };

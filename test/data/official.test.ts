@@ -1,4 +1,4 @@
-/** The official layouts of the datasets, on small trees made here, and on real files where they lie beside this checkout. */
+/** The official layouts of the datasets, on small trees made here, and on real files where those are at hand. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,9 @@ type Rows = readonly (readonly number[])[];
 
 /** A label of the usual size that repeats these values. */
 const rowsOf = (values: readonly number[], width = WIDTH): Rows =>
-  Array.from({ length: HEIGHT }, (_, y) => Array.from({ length: width }, (_, x) => values[(y * width + x) % values.length]));
+  Array.from({ length: HEIGHT }, (_, y) => {
+    return Array.from({ length: width }, (_, x) => values[(y * width + x) % values.length]);
+  });
 
 const gray = (rows: Rows): Uint8Array =>
   encodePng({ width: rows[0].length, height: rows.length, channels: 1, data: Uint8Array.from(rows.flat()) });
@@ -73,15 +75,18 @@ const AUGMENTED = {
   lists: () => ({ [vocList("train")]: [], [vocList("val")]: ["2009_000001"] }),
 };
 
+const LIP_VAL = { image: jpg("val_images"), label: png("val_segmentations") };
+const VOC_PALETTE = { ...VOC, label: png("SegmentationClass"), encode: palette };
+
 const TREES: readonly Tree[] = [
   { ...ADE, split: "train", image: jpg("images/training"), label: png("annotations/training") },
   { ...ADE, split: "val", image: jpg("images/validation"), label: png("annotations/validation") },
   { ...LIP, split: "train", image: jpg("train_images"), label: png("train_segmentations") },
-  { ...LIP, split: "val", image: jpg("val_images"), label: png("val_segmentations"), lists: (ids) => ({ "val_id.txt": ids }) },
+  { ...LIP, ...LIP_VAL, split: "val", lists: (ids) => ({ "val_id.txt": ids }) },
   { ...COCO, split: "train", lists: (ids) => ({ "imageLists/train.txt": ids }) },
   { ...COCO, split: "test", lists: (ids) => ({ "imageLists/test.txt": ids }) },
-  { ...VOC, split: "train", label: png("SegmentationClass"), encode: palette, lists: (ids) => ({ [vocList("train")]: ids }) },
-  { ...VOC, split: "val", label: png("SegmentationClass"), encode: palette, lists: (ids) => ({ [vocList("val")]: ids }) },
+  { ...VOC_PALETTE, split: "train", lists: (ids) => ({ [vocList("train")]: ids }) },
+  { ...VOC_PALETTE, split: "val", lists: (ids) => ({ [vocList("val")]: ids }) },
   { ...AUGMENTED, label: png("SegmentationClassAug"), encode: gray },
   { ...AUGMENTED, label: mat("SegmentationClassAug"), encode: sbd },
 ];
@@ -170,14 +175,15 @@ test("lists: one that is required and absent, an id twice, two images of one nam
   rmSync(list);
   await assertRejects(() => openDataset("cocostuff10k", { root, split: "test" }), UserError, list, "no such file");
   for (const split of ["val", "trainval"]) {
-    await assertRejects(() => openDataset("cocostuff10k", { root, split }), UserError, `"${split}"`, "one of train, test");
+    const open = () => openDataset("cocostuff10k", { root, split });
+    await assertRejects(open, UserError, `"${split}"`, "one of train, test");
   }
   for (const name of ["a.jpg", "a.png"]) save(join(root, "images", "val", name), PHOTO);
   save(join(root, "labels", "val", "a.png"), gray(rowsOf([0])));
   await assertRejects(() => openDataset("camvid", { root, split: "val" }), UserError, "a.jpg", "a.png");
 });
 
-test("voc: trainaug is train and SBD without val, labels of SBD first; trainval is train then val", async ({ root }) => {
+test("voc: trainaug is train and SBD without val, SBD's labels first; trainval is both", async ({ root }) => {
   const extra = TREES.find(({ encode }) => encode === sbd)!;
   const voc = TREES.find(({ dataset, split }) => dataset === "voc" && split === "train")!;
   saveTree(extra, root, ["in_both", "in_sbd", "in_val"]);

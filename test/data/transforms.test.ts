@@ -181,7 +181,7 @@ const OPENCV_ROTATED: readonly (readonly [angle: number, cubic: number[], neares
   ],
 ];
 
-test("rotation: what warpAffine of OpenCV 4.14 makes of a formula's image, on one channel of three, and of a label", () => {
+test("rotation: what warpAffine of OpenCV 4.14 makes of an image and a label from formulas", () => {
   const [height, width] = [7, 9];
   const at = (f: (x: number, y: number) => number) => {
     return Array.from({ length: height * width }, (_, i) => f(i % width, Math.floor(i / width)));

@@ -47,9 +47,9 @@ test("a matrix in a structure, beside fields of other kinds", () => {
   };
   const file = writer.file([writer.struct("GTcls", fields)]);
   assert.equal([...decodeMat(file, ["GTcls", "Segmentation"]).data], ROWS.flat());
-  assert.throws(() => decodeMat(file, ["GTcls", "Size"], "a.mat"), /a\.mat: GTcls has no field Size; it has Boundaries, S/);
+  assert.throws(() => decodeMat(file, ["GTcls", "Size"], "a.mat"), /a\.mat: GTcls has no field Size; it has Bound/);
   assert.throws(() => decodeMat(file, ["GTcls"], "a.mat"), /GTcls is of class 2; real numbers/);
-  assert.throws(() => decodeMat(file, ["GTcls", "Segmentation", "x"]), /GTcls\.Segmentation is of class 9 and size 2x3/);
+  assert.throws(() => decodeMat(file, ["GTcls", "Segmentation", "x"]), /GTcls\.Segmentation is of class 9 and size/);
 });
 
 test("what cannot be read is refused with the file's name and the reason", async () => {
@@ -61,7 +61,9 @@ test("what cannot be read is refused with the file's name and the reason", async
     return copy;
   };
   /** A variable whose body is these parts. */
-  const bare = (dims: number[], flags: number, ...content: Uint8Array[]) => plain.file([plain.array("S", dims, flags, content)]);
+  const bare = (dims: number[], flags: number, ...content: Uint8Array[]) => {
+    return plain.file([plain.array("S", dims, flags, content)]);
+  };
   const six = plain.element(2, [1, 2, 3, 4, 5, 6]);
   const cases: [Uint8Array, ...string[]][] = [
     [new Uint8Array(0), "not a MAT file"],
@@ -100,7 +102,8 @@ test("an element that would decompress to more than any label is refused", async
 test("mutated files give a matrix or a typed error, quickly", () => {
   const writer = new MatWriter({ compressed: false });
   const wide = Array.from({ length: 12 }, (_, y) => Array.from({ length: 20 }, (_, x) => (x * y) % 183));
-  const struct = writer.struct("GTcls", { Boundaries: writer.matrix("", [[1]]), Segmentation: writer.matrix("", wide) });
+  const fields = { Boundaries: writer.matrix("", [[1]]), Segmentation: writer.matrix("", wide) };
+  const struct = writer.struct("GTcls", fields);
   const files: [Uint8Array, string[]][] = [
     [matFile("S", wide), ["S"]],
     [writer.file([writer.matrix("S", wide)]), ["S"]],

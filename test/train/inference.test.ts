@@ -96,7 +96,8 @@ test("a mirror image's scores of paired classes are exchanged back", async () =>
   using _ = gpu.arena();
   const [height, width, classes] = [2, 4, 5];
   // A network that says what it is shown: its scores are the image's channels, of which two are doubled.
-  const model = { alignCorners: false, forward: (image: Tensor) => ({ stage2: concat([image, slice(image, 3, 1, 3)], 3) }) };
+  const forward = (image: Tensor) => ({ stage2: concat([image, slice(image, 3, 1, 3)], 3) });
+  const model = { alignCorners: false, forward };
   const pixels = Float32Array.from({ length: height * width * 3 }, (_, i) => (i * i) % 31);
   const image = Tensor.from(gpu, pixels, [1, height, width, 3]);
   const flipPairs = [[4, 1], [2, 3]] as const;
