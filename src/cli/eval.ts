@@ -1,9 +1,10 @@
-/** `npm run eval`: scores a checkpoint on a dataset. The checkpoint says which network it is of. */
+/** `npm run eval`: scores a checkpoint on a dataset, saves predictions. The checkpoint says which network it is of. */
 import { join } from "node:path";
 import { buildModel } from "../config/model.ts";
 import { setFieldFromOption } from "../config/set.ts";
 import { validateConfig } from "../config/validate.ts";
 import type { Config } from "../config/config.ts";
+import { requireLabels } from "../data/dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
@@ -16,6 +17,8 @@ import { evaluate } from "../train/evaluate.ts";
 import { scores } from "../train/metrics.ts";
 import type { Confusion } from "../train/metrics.ts";
 import { panelPng } from "../train/panels.ts";
+import { PREDICTION_FORMATS, predictionWriter } from "../train/predictions.ts";
+import type { PredictionFormat } from "../train/predictions.ts";
 import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
 import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
 import { openSplits } from "./datasets.ts";
@@ -24,11 +27,11 @@ import { runMain } from "./main.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 
 /** Fields of the configuration that change how a network is scored, and not which network it is. */
-const ADJUSTABLE = ["eval.", "data.size", "data.workers"] as const;
+const ADJUSTABLE = ["eval.", "data.size", "data.keepRatio", "data.workers"] as const;
 
 const COMMAND = {
   call: "npm run eval --",
-  summary: "Scores a checkpoint on a dataset and prints the scores of every class.",
+  summary: "Scores a checkpoint on a dataset, prints the scores of every class, saves predictions.",
   options: {
     checkpoint: { value: "FILE", help: "Such as runs/RUN/checkpoints/best.safetensors. Required." },
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the one it was trained on.` },
@@ -36,6 +39,13 @@ const COMMAND = {
     split: { value: "NAME", help: "What to score on. Default: what the training run evaluated on." },
     set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}, such as eval.flip=true.` },
     json: { value: "FILE", help: "Also writes the scores and the confusion matrix into this file." },
+    save: { value: "DIR", help: "Writes every prediction into this folder: palette PNG, named as its image." },
+    format: {
+      value: "NAME",
+      help:
+        `What their pixels are, ${PREDICTION_FORMATS.join(" or ")}: train ids, or the label ids of the Cityscapes ` +
+        "server. Default: the latter where the dataset has them.",
+    },
     panels: { value: "N", help: "Saves N predictions as images: image, truth and prediction side by side." },
     "panels-to": { value: "DIR", help: "Where those go. Default: panels." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
@@ -50,6 +60,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { adapter, profile } = options;
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const panels = wholeNumber("panels", options.panels, 0) ?? 0;
+  const format = parseFormat(options);
   const variants = parseVariants(options.variant);
   const checkpoint = await readCheckpoint(options.checkpoint);
   const config = adjust(checkpoint.config, options.set);
@@ -60,13 +71,16 @@ async function main(args: readonly string[]): Promise<void> {
     const name = options.dataset ?? checkpoint.subject.dataset;
     const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
     requireSameClasses(checkpoint, dataset);
-    const { items, spec, split } = dataset;
+    const { items, spec, split, isLabelled } = dataset;
+    const onPrediction = options.save === undefined ? undefined : predictionWriter(options.save, dataset, format);
+    if (!onPrediction) requireLabels(dataset, "score against; --save DIR writes the predictions");
+    if (options.json !== undefined) requireLabels(dataset, "score against, so leave out --json");
     output.log(`${device.adapter}\n${items.length} images of ${name} ${split}, checkpoint ${checkpoint.path}`);
     const begun = performance.now();
     showCompilation(gpu, output);
     const model = loadModel(gpu, config, checkpoint);
     const confusion = await evaluate(gpu, {
-      ...{ model, dataset, config, panels },
+      ...{ model, dataset, config, panels, onPrediction },
       onPanel: ({ item, classes }) => {
         const path = join(options["panels-to"] ?? "panels", `${item.id}.png`);
         return writeFileAtomic(path, panelPng({ item, classes }, spec));
@@ -76,8 +90,10 @@ async function main(args: readonly string[]): Promise<void> {
     check();
     output.clear();
     if (!confusion) throw new Error("the evaluation ended without a signal to do so");
-    const seconds = (performance.now() - begun) / 1000;
-    output.log(`\n${scoreTable(spec.classNames, confusion)}\n\n${scoreLine(scores(confusion))} (${duration(seconds)})`);
+    const took = duration((performance.now() - begun) / 1000);
+    const table = (): string => scoreTable(spec.classNames, confusion);
+    if (isLabelled) output.log(`\n${table()}\n\n${scoreLine(scores(confusion))} (${took})`);
+    if (onPrediction) output.log(`\npredictions of ${items.length} images in ${options.save} (${took})`);
     if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
     if (options.json !== undefined) {
       const report = toJson(checkpoint, config, dataset, confusion);
@@ -86,6 +102,14 @@ async function main(args: readonly string[]): Promise<void> {
   } finally {
     device.close();
   }
+}
+
+function parseFormat({ save, format }: { save?: string; format?: string }): PredictionFormat | undefined {
+  if (format === undefined) return undefined;
+  if (save === undefined) throw new UserError("--format goes with --save DIR");
+  const found = PREDICTION_FORMATS.find((name) => name === format);
+  if (!found) throw new UserError(`--format is "${format}", expected ${PREDICTION_FORMATS.join(" or ")}`);
+  return found;
 }
 
 function adjust(stored: Config, fields: readonly string[]): Config {

@@ -4,6 +4,7 @@ import { preset, PRESET_NAMES, DEFAULT_PRESET } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
 import { validateConfig } from "../config/validate.ts";
 import type { Config } from "../config/config.ts";
+import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
 import { readCheckpoint } from "../train/checkpoint.ts";
@@ -23,11 +24,11 @@ import { stopOnSignals } from "./signals.ts";
 
 const COMMAND = {
   call: "npm run train --",
-  summary: "Trains MCIBI on a dataset of street scenes, evaluates it and prints the scores of every class.",
+  summary: "Trains MCIBI on a dataset, evaluates it and prints the scores of every class.",
   options: {
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the preset's.` },
     root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
-    split: { value: "NAME", help: "What to train on: train, val, test where it exists, or trainval." },
+    split: { value: "NAME", help: "What to train on: a split of the dataset, or trainval. Default: the preset's." },
     preset: { value: "NAME", help: `One of ${PRESET_NAMES.join(", ")}. Default: ${DEFAULT_PRESET}.` },
     set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
     epochs: { value: "N", help: "Short for --set train.epochs=N." },
@@ -71,6 +72,8 @@ async function train(args: readonly string[]): Promise<number> {
     const output = new ProgressLine();
     const { dataset, root, trainSplit, evalSplit } = config.data;
     const [trainSet, evalSet] = await openSplits(dataset, root, [trainSplit, evalSplit], output);
+    requireLabels(trainSet, "train on");
+    requireLabels(evalSet, "evaluate on");
     const description: RunDescription = { config, adapter: device.adapter, variants };
     const { gpu, check } = device;
     output.log(

@@ -165,15 +165,22 @@ export interface DataConfig {
   root: string;
   trainSplit: string;
   evalSplit: string;
-  /** Images are resized to fit into this size, keeping their ratio, before random scaling. */
+  /** Images are resized to this size before random scaling, and for evaluation. */
   size: [number, number];
+  /** Fits images into that size with their own ratio of sides; otherwise they fill it exactly. */
+  keepRatio: boolean;
   /** Random scale of training images relative to `size`. */
   scaleRange: [number, number];
   crop: [number, number];
   /** A crop is drawn again while one class covers this share of it. */
   oneCategoryMaxRatio: number;
-  /** Probability of a horizontal flip. */
+  /** Probability of a horizontal flip; it exchanges the classes that the dataset pairs, such as left and right arm. */
   flip: number;
+  /** Probability of a rotation (0: none), and its bound: whole angles from -degrees to degrees - 1. */
+  rotate: {
+    probability: number;
+    degrees: number;
+  };
   photometric: boolean;
   /** Decoding threads. */
   workers: number;

@@ -96,6 +96,8 @@ const RULES: readonly Rule[] = [
   ["data.crop", ...SIZE],
   ["data.oneCategoryMaxRatio", ...FRACTION],
   ["data.flip", ...FRACTION],
+  ["data.rotate.probability", ...FRACTION],
+  ["data.rotate.degrees", "a whole number from 1 to 180", (value: number) => whole(1)(value) && value <= 180],
   ["data.workers", ...COUNT],
   ["data.cacheMiB", ...NOT_NEGATIVE],
   ["train.epochs", ...COUNT],

@@ -3,8 +3,17 @@ import { distort, randomDistortion } from "./photometric.ts";
 import type { Random } from "./random.ts";
 import type { Raster, Size } from "./raster.ts";
 import { keepRatioSize, resizeBilinear, resizeNearest } from "./resize.ts";
+import { rotateBicubic, rotateNearest } from "./rotate.ts";
 import type { Sample } from "./sample.ts";
-import { flipHorizontal, normalize, pad, type PerChannel, randomCropWindow } from "./transforms.ts";
+import { flipHorizontal, normalize, pad, randomCropWindow, swapLabels } from "./transforms.ts";
+import type { FlipPairs, PerChannel } from "./transforms.ts";
+
+/** Turning about the centre; what comes in from outside is black and ignored. */
+export interface Rotation {
+  readonly probability: number;
+  /** Whole degrees; angles are drawn from -degrees to degrees - 1, both included. */
+  readonly degrees: number;
+}
 
 /** The random part of the training pipeline, and the statistics it ends with. */
 export interface Augmentation {
@@ -12,12 +21,17 @@ export interface Augmentation {
   readonly crop: Size;
   /** Bounds of the random factor on the size. */
   readonly scaleRange: readonly [low: number, high: number];
-  /** The size that a factor of 1 fits the image into, keeping its ratio; its own size where absent. */
+  /** The size that a factor of 1 makes of the image; its own size where absent. */
   readonly baseSize?: Size;
+  /** Fit the image into that size instead of filling it exactly. Default true. */
+  readonly keepRatio?: boolean;
   /** Crops that one class covers to this share or more are tried again. */
   readonly oneCategoryMaxRatio: number;
   /** Probability of mirroring. */
   readonly flip: number;
+  /** Train ids that mirroring exchanges. */
+  readonly flipPairs?: FlipPairs;
+  readonly rotate?: Rotation;
   /** Distort brightness, contrast, saturation and hue. */
   readonly photometric: boolean;
   readonly mean: PerChannel;
@@ -25,21 +39,25 @@ export interface Augmentation {
 }
 
 /**
- * The official training pipeline in its order: resize, crop, flip, distort, normalise, pad. Only the crop's window is
- * ever resized, which gives the same bytes as resizing everything first.
+ * The official training pipeline in its order: resize, crop, flip, rotate, distort, normalise, pad. Only the crop's
+ * window is ever resized, which gives the same bytes as resizing everything first. A step that is switched off draws no
+ * random numbers.
  *
  * @returns image `[h, w, 3]` of normalised RGB and label `[h, w]` of train ids, h x w = `crop`
  */
 export function augment(
   sample: Sample,
-  { crop, scaleRange, baseSize, oneCategoryMaxRatio, flip, photometric, mean, std }: Augmentation,
+  augmentation: Augmentation,
   random: Random,
 ): { image: Raster<Float32Array>; label: Raster<Uint8Array> } {
+  const { crop, scaleRange, baseSize, keepRatio = true, oneCategoryMaxRatio, photometric, mean, std } = augmentation;
+  const { flip, flipPairs = [], rotate = { probability: 0, degrees: 0 } } = augmentation;
   const { height, width } = sample;
   const scale = random.uniform(...scaleRange);
   const base = baseSize ?? [height, width];
   const target = [Math.trunc(base[0] * scale), Math.trunc(base[1] * scale)] as const;
-  const size = keepRatioSize([height, width], target);
+  const filled = [Math.max(1, target[0]), Math.max(1, target[1])] as const;
+  const size = keepRatio ? keepRatioSize([height, width], target) : filled;
 
   const source = { height, width, channels: 1, data: sample.label };
   const rule = { size: crop, oneCategoryMaxRatio, ignoreIndex: IGNORE_INDEX };
@@ -48,8 +66,13 @@ export function augment(
   let image = resizeBilinear({ height, width, channels: 3, data: sample.image }, size, window);
 
   if (random.uniform(0, 1) < flip) {
-    label = flipHorizontal(label);
+    label = swapLabels(flipHorizontal(label), flipPairs);
     image = flipHorizontal(image);
+  }
+  if (rotate.probability > 0 && random.uniform(0, 1) < rotate.probability) {
+    const angle = random.integer(-rotate.degrees, rotate.degrees);
+    label = rotateNearest(label, angle, IGNORE_INDEX);
+    image = rotateBicubic(image, angle);
   }
   if (photometric) distort(image.data, randomDistortion(random));
   return {

@@ -1,14 +1,6 @@
-import { join, parse } from "node:path";
-import { type DatasetItem, type DatasetLayout, listFiles, pairItems } from "./dataset.ts";
+import { join } from "node:path";
+import { type DatasetLayout, pairFiles } from "./dataset.ts";
 import { CAMVID_TABLE, IGNORE_INDEX, trainIdTable } from "./label_tables.ts";
-
-async function listCamvid(root: string, split: string): Promise<DatasetItem[]> {
-  const imageFolder = join(root, "images", split);
-  const labelFolder = join(root, "labels", split);
-  const images = await listFiles(imageFolder, [".jpg", ".png"]);
-  const names = images.map((image) => ({ id: parse(image).name, image, label: `${parse(image).name}.png` }));
-  return pairItems(names, await listFiles(labelFolder, [".png"]), imageFolder, labelFolder);
-}
 
 /** The SegNet edition: 480x360, 11 classes, gray label images. */
 export const CAMVID: DatasetLayout = {
@@ -26,6 +18,11 @@ export const CAMVID: DatasetLayout = {
     labelTable: trainIdTable(CAMVID_TABLE),
   },
   splits: ["train", "val", "test"],
-  imagePattern: "images/{split}/*.{jpg,png}",
-  list: listCamvid,
+  imagePattern: (split) => `images/${split}/*.{jpg,png}`,
+  list: (root, split) =>
+    pairFiles({
+      imageFolder: join(root, "images", split),
+      imageSuffixes: [".jpg", ".png"],
+      labels: [{ folder: join(root, "labels", split), suffix: ".png" }],
+    }),
 };

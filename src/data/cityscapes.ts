@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { type DatasetItem, type DatasetLayout, type DatasetSpec, listFiles, listFolder, pairItems } from "./dataset.ts";
-import { IGNORE_INDEX, LABEL_TABLES, trainIdTable } from "./label_tables.ts";
+import { type DatasetItem, type DatasetLayout, type DatasetSpec, listFolder, pairFiles } from "./dataset.ts";
+import { CITYSCAPES_IDS, IGNORE_INDEX, LABEL_TABLES, trainIdTable } from "./label_tables.ts";
 
 const IMAGE_SUFFIX = "_leftImg8bit.png";
 const LABEL_SUFFIX = "_gtFine_labelIds.png";
@@ -21,20 +21,16 @@ const CITYSCAPES_SPEC: DatasetSpec = {
   ],
   ignoreIndex: IGNORE_INDEX,
   labelTable: trainIdTable(LABEL_TABLES.CityScapesDataset),
+  submissionIds: CITYSCAPES_IDS,
 };
 
 /** The official folders, found by looking; no list files. */
-async function listCityscapes(root: string, split: string): Promise<DatasetItem[]> {
+async function listCityscapes(root: string, split: string, isLabelled: boolean): Promise<DatasetItem[]> {
   const items: DatasetItem[] = [];
   for (const city of await listFolder(join(root, "leftImg8bit", split))) {
+    const labels = isLabelled ? [{ folder: join(root, "gtFine", split, city), suffix: LABEL_SUFFIX }] : [];
     const imageFolder = join(root, "leftImg8bit", split, city);
-    const labelFolder = join(root, "gtFine", split, city);
-    const images = await listFiles(imageFolder, [IMAGE_SUFFIX]);
-    const names = images.map((image) => {
-      const id = image.slice(0, -IMAGE_SUFFIX.length);
-      return { id, image, label: id + LABEL_SUFFIX };
-    });
-    items.push(...pairItems(names, await listFiles(labelFolder, [LABEL_SUFFIX]), imageFolder, labelFolder));
+    items.push(...(await pairFiles({ imageFolder, imageSuffixes: [IMAGE_SUFFIX], labels })));
   }
   return items;
 }
@@ -42,8 +38,10 @@ async function listCityscapes(root: string, split: string): Promise<DatasetItem[
 export const CITYSCAPES: DatasetLayout = {
   spec: CITYSCAPES_SPEC,
   splits: ["train", "val", "test"],
+  // Its published labels are void throughout.
+  unlabelled: ["test"],
   rootVariable: "CITYSCAPES_DATASET",
-  imagePattern: `leftImg8bit/{split}/*/*${IMAGE_SUFFIX}`,
+  imagePattern: (split) => `leftImg8bit/${split}/*/*${IMAGE_SUFFIX}`,
   list: listCityscapes,
 };
 

@@ -24,7 +24,7 @@ function zeroIsVoid(numClasses: number, ignored: readonly number[] = []): LabelT
 }
 
 /** Official ids of the 19 classes that are scored, in the order of their train ids. */
-const CITYSCAPES_IDS = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33];
+export const CITYSCAPES_IDS = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33];
 
 const CITYSCAPES: LabelTable = {
   numClasses: 19,

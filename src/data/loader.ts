@@ -5,7 +5,8 @@ import type { SharedSample } from "./jobs.ts";
 import { WorkerPool } from "./pool.ts";
 import { PURPOSE, Random } from "./random.ts";
 
-export interface LoaderOptions extends Augmentation {
+/** Which classes a mirror image exchanges, the dataset says. */
+export interface LoaderOptions extends Omit<Augmentation, "flipPairs"> {
   readonly batchSize: number;
   /** Integer; with the epoch it determines every byte of every batch. */
   readonly seed: number;
@@ -56,7 +57,7 @@ export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
     const found = `${dataset.spec.name} ${dataset.split} has ${count} images`;
     throw new UserError(`${found}, too few for one batch of ${batchSize}; choose a smaller batchSize`);
   }
-  const augmentation = pickAugmentation(options);
+  const augmentation = { ...pickAugmentation(options), flipPairs: dataset.spec.flipPairs };
   const cache = new SampleCache(options.cacheMiB);
   const pool = new WorkerPool(options.workers);
 
@@ -115,9 +116,9 @@ class SampleCache {
   }
 }
 
-function pickAugmentation(options: Augmentation): Augmentation {
-  const { crop, scaleRange, baseSize, oneCategoryMaxRatio, flip, photometric, mean, std } = options;
-  return { crop, scaleRange, baseSize, oneCategoryMaxRatio, flip, photometric, mean, std };
+function pickAugmentation(options: LoaderOptions): Augmentation {
+  const { crop, scaleRange, baseSize, keepRatio, oneCategoryMaxRatio, flip, rotate, photometric, mean, std } = options;
+  return { crop, scaleRange, baseSize, keepRatio, oneCategoryMaxRatio, flip, rotate, photometric, mean, std };
 }
 
 function checkOptions(options: LoaderOptions): void {

@@ -1,12 +1,21 @@
 import { UserError } from "../errors.ts";
+import { ADE20K } from "./ade20k.ts";
 import { CAMVID } from "./camvid.ts";
 import { CITYSCAPES, STREETS } from "./cityscapes.ts";
+import { COCOSTUFF10K } from "./cocostuff.ts";
 import { type Dataset, type DatasetLayout, type Environment, openLayout } from "./dataset.ts";
+import { LIP } from "./lip.ts";
+import { VOC } from "./voc.ts";
 
-const LAYOUTS = { streets: STREETS, cityscapes: CITYSCAPES, camvid: CAMVID } as const satisfies Record<
-  string,
-  DatasetLayout
->;
+const LAYOUTS = {
+  streets: STREETS,
+  cityscapes: CITYSCAPES,
+  camvid: CAMVID,
+  ade20k: ADE20K,
+  lip: LIP,
+  cocostuff10k: COCOSTUFF10K,
+  voc: VOC,
+} as const satisfies Record<string, DatasetLayout>;
 
 export type DatasetName = keyof typeof LAYOUTS;
 export const DATASET_NAMES = Object.keys(LAYOUTS) as readonly DatasetName[];
@@ -23,7 +32,7 @@ export function datasetLayout(name: string): DatasetLayout {
  * Finds the images and labels of one split; decodes none of them.
  *
  * @param options.root the dataset's folder; without it the dataset's environment variable or default folder
- * @param options.split `train`, `val`, `test` where it exists, or `trainval` = train then val
+ * @param options.split one that the dataset has, or `trainval` = train then val
  * @throws UserError for an unknown dataset or split, a missing folder, no images, or an image without label
  */
 export async function openDataset(

@@ -1,9 +1,11 @@
+import { extname } from "node:path";
 import { UserError } from "../errors.ts";
 import { readFileBytes } from "../io/files.node.ts";
 import { decodeRgb } from "../io/image.node.ts";
+import { decodeMat } from "../io/mat.node.ts";
 import { decodePng } from "../io/png.node.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
-import { UNKNOWN_LABEL } from "./label_tables.ts";
+import { IGNORE_INDEX, UNKNOWN_LABEL } from "./label_tables.ts";
 
 /** One decoded image with its label, both at full resolution. */
 export interface Sample {
@@ -11,7 +13,7 @@ export interface Sample {
   readonly width: number;
   /** RGB, `[height, width, 3]`. */
   readonly image: Uint8Array;
-  /** Train ids and IGNORE_INDEX, `[height, width]`. */
+  /** Train ids and IGNORE_INDEX, `[height, width]`; nothing else than that where the item has no label. */
   readonly label: Uint8Array;
 }
 
@@ -22,8 +24,9 @@ export interface Sample {
  *   dataset does not define
  */
 export async function readSample({ imagePath, labelPath }: DatasetItem, spec: DatasetSpec): Promise<Sample> {
-  const [image, label] = await Promise.all([decodeRgb(imagePath), readLabel(labelPath, spec)]);
+  const [image, label] = await Promise.all([decodeRgb(imagePath), labelPath && readLabel(labelPath, spec)]);
   const { width, height } = image;
+  if (!label) return { height, width, image: image.data, label: new Uint8Array(height * width).fill(IGNORE_INDEX) };
   if (label.width !== width || label.height !== height) {
     throw new UserError(
       `label ${labelPath} is ${label.width}x${label.height}, its image ${imagePath} is ${width}x${height}`,
@@ -32,15 +35,15 @@ export async function readSample({ imagePath, labelPath }: DatasetItem, spec: Da
   return { height, width, image: image.data, label: label.data };
 }
 
-/** Reads a label image, gray or palette, and maps its values to train ids; errors as for `readSample`. */
-export async function readLabel(path: string, { name, labelTable }: DatasetSpec) {
-  const { width, height, color, bitDepth, channels, data } = decodePng(await readFileBytes(path, "label"), path);
-  if (channels !== 1 || bitDepth > 8) {
-    throw new UserError(`label ${path} is ${bitDepth}-bit ${color}; expected gray or palette of at most 8 bits`);
-  }
+/** Reads a label, gray or palette PNG or MATLAB file, and maps its values to train ids; errors as for `readSample`. */
+export async function readLabel(path: string, { name, labelTable, labelVariable }: DatasetSpec) {
+  const bytes = await readFileBytes(path, "label");
+  const { width, height, data } = extname(path) === ".mat"
+    ? decodeMat(bytes, labelVariable!, path)
+    : decodeIndices(bytes, path);
   const label = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    const trainId = labelTable[data[i]];
+    const trainId = labelTable[data[i]] ?? UNKNOWN_LABEL; // a matrix can hold any number
     if (trainId === UNKNOWN_LABEL) {
       const position = `x ${i % width}, y ${Math.floor(i / width)}`;
       throw new UserError(`label ${path} holds the value ${data[i]} at ${position}, which ${name} does not define`);
@@ -48,4 +51,12 @@ export async function readLabel(path: string, { name, labelTable }: DatasetSpec)
     label[i] = trainId;
   }
   return { width, height, data: label };
+}
+
+function decodeIndices(bytes: Uint8Array, path: string) {
+  const { width, height, color, bitDepth, channels, data } = decodePng(bytes, path);
+  if (channels !== 1 || bitDepth > 8) {
+    throw new UserError(`label ${path} is ${bitDepth}-bit ${color}; expected gray or palette of at most 8 bits`);
+  }
+  return { width, height, data };
 }

@@ -22,12 +22,18 @@ export function flipHorizontal<T extends Samples>({ height, width, channels, dat
   return { height, width, channels, data: out };
 }
 
-/** Exchanges the two ids of each pair: a left arm that was flipped is a right arm. */
-export function swapLabels<T extends Samples>(
-  label: Raster<T>,
-  pairs: readonly (readonly [number, number])[],
-): Raster<T> {
-  const partner = new Map<number, number>(pairs.flatMap(([a, b]) => [[a, b], [b, a]] as const));
+/** Classes that become each other in the mirror: a left arm that was flipped is a right arm. */
+export type FlipPairs = readonly (readonly [number, number])[];
+
+/** The other class of each class that is in a pair. */
+export function partners(pairs: FlipPairs): ReadonlyMap<number, number> {
+  return new Map(pairs.flatMap(([a, b]) => [[a, b], [b, a]] as const));
+}
+
+/** Exchanges the two ids of each pair. */
+export function swapLabels<T extends Samples>(label: Raster<T>, pairs: FlipPairs): Raster<T> {
+  if (pairs.length === 0) return label;
+  const partner = partners(pairs);
   return { ...label, data: label.data.map((id) => partner.get(id) ?? id) as T };
 }
 

@@ -81,7 +81,7 @@ export class HRNet extends Module {
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
     const [conv1, bn1, conv2, bn2] = this.#stem;
     const half = bn1.forward(conv1.forward(image), { slope: this.#slope });
-    let maps = [this.#layer1.forward(bn2.forward(conv2.forward(half), { slope: 0 }))];
+    let maps = [this.#layer1.forwardBlock(bn2.forward(conv2.forward(half), { slope: 0 }))];
     for (const { transition, modules } of this.#stages) {
       maps = modules.reduce((current, module) => module.forward(current), transition.forward(maps));
     }

@@ -54,7 +54,7 @@ export class ExchangeModule extends Module {
 
   /** One map [n, h / 2^i, w / 2^i, widths[i]] per branch -> the same. */
   forward(maps: readonly Tensor[]): Tensor[] {
-    const inner = this.#branches.modules.map((branch, i) => branch.forward(maps[i]));
+    const inner = this.#branches.modules.map((branch, i) => branch.forwardBlock(maps[i]));
     return this.#fusion.forward(inner);
   }
 }

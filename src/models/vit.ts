@@ -83,7 +83,7 @@ export class VisionTransformer extends Module {
     let tokens = this.#dropout.forward(add(concat([classTokens, rows], 1), this.#positionsFor([h, w])));
     const maps: Tensor[] = [];
     for (const [i, layer] of this.#layers.entries()) {
-      tokens = layer.forward(tokens);
+      tokens = layer.forwardBlock(tokens);
       if (!this.#outputs.includes(i)) continue;
       const map = reshape(slice(tokens, 1, 1, 1 + h * w), [n, h, w, channels]);
       maps.push(watch(`backbone_outputs_${maps.length}`, map));

@@ -27,6 +27,8 @@ export interface EvaluationOptions {
   /** Predictions to hand out, evenly spread over the dataset. */
   readonly panels?: number;
   readonly onPanel?: (prediction: Prediction) => Promise<void>;
+  /** Takes every prediction, in the dataset's order. */
+  readonly onPrediction?: (prediction: Prediction) => Promise<void>;
   readonly onProgress?: (done: number, total: number) => void;
   /** Ends the evaluation early, without a result. */
   readonly signal?: AbortSignal;
@@ -58,16 +60,23 @@ export async function evaluate(gpu: Gpu, options: EvaluationOptions): Promise<Co
 }
 
 async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): Promise<Confusion | null> {
-  const { model, dataset, config, panels = 0, onPanel, onProgress, signal } = options;
-  const confusion = emptyConfusion(dataset.spec.numClasses);
+  const { model, dataset, config, panels = 0, onPanel, onPrediction, onProgress, signal } = options;
+  const { numClasses, ignoreIndex, flipPairs } = dataset.spec;
+  const confusion = emptyConfusion(numClasses);
   const total = dataset.items.length;
   const chosen = spread(Math.min(panels, total), total);
-  const shown: Prediction[] = [];
+  const known: (Prediction & { isPanel: boolean })[] = [];
   const pacer = new Pacer(gpu);
   let pixels = 0;
   let done = 0;
   let index = 0;
 
+  const handOut = async (): Promise<void> => {
+    for (const { isPanel, ...prediction } of known.splice(0)) {
+      await onPrediction?.(prediction);
+      if (isPanel) await onPanel?.(prediction);
+    }
+  };
   const flush = async (): Promise<void> => {
     await pacer.drain();
     addCounts(confusion, await counts.data());
@@ -80,17 +89,18 @@ async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): P
     const { height, width } = item.original;
     if (pixels + height * width > MOST_PIXELS) await flush();
     pixels += height * width;
-    const isShown = chosen.has(index++);
-    const readback = count(gpu, model, item, config.eval, { counts, ignoreIndex: dataset.spec.ignoreIndex, isShown });
+    const isPanel = chosen.has(index++);
+    const isWanted = isPanel || onPrediction !== undefined;
+    const readback = count(gpu, model, item, { ...config.eval, flipPairs }, { counts, ignoreIndex, isWanted });
     await gpu.submit();
     await pacer.add(readback, (data) => {
-      if (isShown) shown.push({ item, classes: new Int32Array(data) });
+      if (isWanted) known.push({ item, classes: new Int32Array(data), isPanel });
       onProgress?.(++done, total);
     });
-    for (const prediction of shown.splice(0)) await onPanel?.(prediction);
+    await handOut();
   }
   await flush();
-  for (const prediction of shown) await onPanel?.(prediction);
+  await handOut();
   return signal?.aborted ? null : confusion;
 }
 
@@ -100,7 +110,7 @@ function count(
   model: Mcibi,
   { image, height, width, original }: EvaluationItem,
   options: InferenceOptions,
-  { counts, ignoreIndex, isShown }: { counts: Tensor; ignoreIndex: number; isShown: boolean },
+  { counts, ignoreIndex, isWanted }: { counts: Tensor; ignoreIndex: number; isWanted: boolean },
 ) {
   using _ = gpu.arena();
   const size = [original.height, original.width] as const;
@@ -108,13 +118,13 @@ function count(
   const label = Tensor.from(gpu, Int32Array.from(original.label), [1, ...size]);
   const prediction = predictClasses(model, input, size, options);
   addConfusion(counts, prediction, label, { ignoreIndex });
-  return gpu.snapshot(prediction, isShown ? prediction.size * 4 : 4);
+  return gpu.snapshot(prediction, isWanted ? prediction.size * 4 : 4);
 }
 
 /** How images reach the network: the official test pipeline, training's at a scale of 1. */
 function inputOptions({ data }: Pick<Config, "data">) {
-  const { size, workers } = data;
-  return { size, keepRatio: true, mean: IMAGENET_MEAN, std: IMAGENET_STD, workers, ahead: AHEAD };
+  const { size, keepRatio, workers } = data;
+  return { size, keepRatio, mean: IMAGENET_MEAN, std: IMAGENET_STD, workers, ahead: AHEAD };
 }
 
 /** `count` of the indices below `total`, evenly spread. */

@@ -4,8 +4,10 @@
  */
 import { noGrad } from "../autograd/tape.ts";
 import type { EvalConfig } from "../config/config.ts";
+import { type FlipPairs, partners } from "../data/transforms.ts";
 import type { McibiOutput } from "../models/mcibi.ts";
 import { argmax } from "../ops/argmax.ts";
+import { concat } from "../ops/concat.ts";
 import { add, div, scale } from "../ops/elementwise.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";
 import { flip, pad } from "../ops/shape_ops.ts";
@@ -14,8 +16,11 @@ import { softmax } from "../ops/softmax.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Pair } from "../tensor/shape.ts";
 
-export type WindowOptions = Pick<EvalConfig, "mode" | "crop" | "stride" | "average">;
-export type InferenceOptions = WindowOptions & Pick<EvalConfig, "scales" | "flip">;
+export interface ViewOptions extends Pick<EvalConfig, "mode" | "crop" | "stride" | "average"> {
+  /** Classes that a mirror image exchanges: their scores are exchanged back. */
+  readonly flipPairs?: FlipPairs;
+}
+export type InferenceOptions = ViewOptions & Pick<EvalConfig, "scales" | "flip">;
 
 /** What is asked of a network. */
 export interface Predictor {
@@ -30,7 +35,7 @@ export interface View {
 }
 
 /** The axes of rows and columns in [n, h, w, c]. */
-const [ROWS, COLUMNS] = [1, 2];
+const [ROWS, COLUMNS, CHANNELS] = [1, 2, 3];
 
 /** Scores at the resolution of the prediction that may exist at a time; one row, at least. */
 const STRIP_BYTES = 16 * 2 ** 20;
@@ -45,16 +50,26 @@ export function viewsOf({ scales, flip: withFlip }: Pick<EvalConfig, "scales" | 
  * Logits (or probabilities, with `average: "probs"`) of one view of image [n, h, w, 3], mirrored back: in `whole` mode
  * at the network's resolution, in `slide` mode at that of the scaled image.
  */
-export function inferView(model: Predictor, image: Tensor, view: View, options: WindowOptions): Tensor {
+export function inferView(model: Predictor, image: Tensor, view: View, options: ViewOptions): Tensor {
   const infer = options.mode === "whole" ? inferWhole : inferSlide;
   return scoped(image, () => {
     const factor: Pair = [view.scale, view.scale];
     const { alignCorners } = model;
     const scaled = view.scale === 1 ? image : interpolateBilinear(image, { scaleFactor: factor, alignCorners });
-    return view.mirrored
-      ? flip(infer(model, flip(scaled, [COLUMNS]), options), [COLUMNS])
-      : infer(model, scaled, options);
+    if (!view.mirrored) return infer(model, scaled, options);
+    const scores = flip(infer(model, flip(scaled, [COLUMNS]), options), [COLUMNS]);
+    return swapChannels(scores, options.flipPairs ?? []);
   });
+}
+
+/** Exchanges the channels of each pair. */
+function swapChannels(x: Tensor, pairs: FlipPairs): Tensor {
+  if (pairs.length === 0) return x;
+  const partner = partners(pairs);
+  const order = Array.from({ length: x.shape[CHANNELS] }, (_, k) => partner.get(k) ?? k);
+  const starts = order.flatMap((k, i) => (k === order[i - 1] + 1 ? [] : [i]));
+  const runs = starts.map((start, i) => order.slice(start, starts[i + 1]));
+  return concat(runs.map((run) => slice(x, CHANNELS, run[0], run[0] + run.length)), CHANNELS);
 }
 
 /** The mean of all views of image [n, h, w, 3], resized to `size`: [n, ...size, K]. Its argmax is the prediction. */
@@ -92,13 +107,13 @@ export function predictClasses(model: Predictor, image: Tensor, size: Pair, opti
   });
 }
 
-function inferWhole(model: Predictor, image: Tensor, { average }: WindowOptions): Tensor {
+function inferWhole(model: Predictor, image: Tensor, { average }: ViewOptions): Tensor {
   const { stage2 } = model.forward(image);
   return average === "probs" ? softmax(stage2) : stage2;
 }
 
 /** The mean over windows at the image's resolution. */
-function inferSlide(model: Predictor, image: Tensor, { crop, stride, average }: WindowOptions): Tensor {
+function inferSlide(model: Predictor, image: Tensor, { crop, stride, average }: ViewOptions): Tensor {
   const [, height, width] = image.shape;
   const rows = slidingWindows(height, crop[0], stride[0]);
   const columns = slidingWindows(width, crop[1], stride[1]);

@@ -54,9 +54,9 @@ export function profileTable(rows: readonly ProfileRow[]): string {
   ].join("\n");
 }
 
-const COLUMNS = ["IoU", "accuracy", "precision", "F-score", "pixels"] as const;
+const COLUMNS = ["IoU", "dice", "precision", "recall", "pixels"] as const;
 
-/** The per-class table, in percent; a dash where a class occurs in neither labels nor predictions. */
+/** The per-class table, in percent; the recall is the class accuracy. A dash where there is nothing to judge by. */
 export function scoreTable(classNames: readonly string[], confusion: Confusion): string {
   const s = scores(confusion);
   const pixels = s.labelled.reduce((sum, count) => sum + count, 0);
@@ -64,9 +64,9 @@ export function scoreTable(classNames: readonly string[], confusion: Confusion):
   const rows = [
     ["class", ...COLUMNS],
     ...classNames.map((name, k) => {
-      return row(name, [s.iou[k], s.accuracy[k], s.precision[k], s.fscore[k], s.labelled[k] / pixels]);
+      return row(name, [s.iou[k], s.dice[k], s.precision[k], s.recall[k], s.labelled[k] / pixels]);
     }),
-    row("mean", [s.meanIou, s.meanAccuracy, s.meanPrecision, s.meanFscore, 1]),
+    row("mean", [s.meanIou, s.meanDice, s.meanPrecision, s.meanAccuracy, 1]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => cells[column].length)));
   const lines = rows.map((cells) =>
@@ -94,7 +94,7 @@ export function scoreJson(classNames: readonly string[], s: Scores): Record<stri
     meanFscore: s.meanFscore,
     meanDice: s.meanDice,
     ...{ iou: byName(s.iou), accuracy: byName(s.accuracy), precision: byName(s.precision) },
-    ...{ fscore: byName(s.fscore), dice: byName(s.dice) },
+    ...{ recall: byName(s.recall), fscore: byName(s.fscore), dice: byName(s.dice) },
   };
 }
 

@@ -67,8 +67,9 @@ export async function runTraining(options: RunOptions): Promise<Confusion | null
 
 /** How a run of this configuration loads its training images. */
 export function loaderOptions({ data, train }: Config): LoaderOptions {
-  const { size, crop, scaleRange, oneCategoryMaxRatio, flip, photometric, workers, cacheMiB } = data;
-  const augmentation = { baseSize: size, crop, scaleRange, oneCategoryMaxRatio, flip, photometric };
+  const { size, keepRatio, crop, scaleRange, oneCategoryMaxRatio, flip, rotate, photometric, workers, cacheMiB } = data;
+  const resizing = { baseSize: size, keepRatio, scaleRange };
+  const augmentation = { ...resizing, crop, oneCategoryMaxRatio, flip, rotate, photometric };
   const statistics = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
   const order = { batchSize: train.batchSize, seed: train.seed, shuffle: true, dropLast: true };
   return { ...augmentation, ...statistics, ...order, workers, cacheMiB, ahead: AHEAD };

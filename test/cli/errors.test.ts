@@ -10,7 +10,7 @@ import { RandomState } from "../../src/nn/random_state.ts";
 import { loadWeights, readCheckpoint } from "../../src/train/checkpoint.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { runCommand } from "../support/command.ts";
-import { cityscapesPaths, save } from "../support/datasets.ts";
+import { cityscapesPaths, save, saveScene } from "../support/datasets.ts";
 import { testGpu } from "../support/gpu.ts";
 import { assertRejects } from "../support/throws.ts";
 import { TINY_SETTINGS, TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
@@ -18,6 +18,7 @@ import { TINY_SETTINGS, TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } 
 const temporary = new TemporaryFolder();
 const root = temporary.join("data");
 saveTinyDataset(root);
+saveScene(root, "test", "cc", "cc_000000_000019");
 
 /** Datasets with one bad file each: a label with an undefined value, one of another size, an image that is none. */
 const damaged = temporary.join("damaged");
@@ -64,16 +65,19 @@ const CASES: readonly Case[] = [
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
   ["train", ["--resume", never, "--recompute"], "--recompute", "--resume"],
   ["train", ["--weights", foreign], foreign, "mcibi-webgpu checkpoint"],
-  ["train", ["--dataset", "voc"], '"voc"', "camvid"],
+  ["train", ["--dataset", "kitti"], '"kitti"', "camvid"],
   ["train", on(temporary.join("nowhere")), temporary.join("nowhere"), "no such file"],
   ["train", on(damaged), badLabel, "77"],
   ["train", on(odd), oddLabel, "48x16", "48x32"],
   ["train", on(broken), brokenImage],
   ["train", [...on(root), "--set", "train.batchSize=11"], "10 images", "11"],
+  ["train", [...on(root), "--split", "test"], "cityscapes test", "without labels"],
   ["eval", [], "--checkpoint"],
   ["eval", ["--checkpoint", temporary.join("none.safetensors")], temporary.join("none.safetensors"), "no such file"],
   ["eval", ["--checkpoint", `${full}/file`], `${full}/file`, "0 bytes"],
   ["eval", ["--checkpoint", foreign, "--panels", "x"], "--panels", '"x"'],
+  ["eval", ["--checkpoint", foreign, "--format", "index"], "--format", "--save"],
+  ["eval", ["--checkpoint", foreign, "--save", never, "--format", "jpg"], '"jpg"', "cityscapes-server"],
 ];
 
 /** As many processes at once as machines have cores at least. */
@@ -138,6 +142,17 @@ test("checkpoints of another shape, other classes or another run are refused by 
   assert.is(classes.code, 2);
   assert.match(classes.stderr, folder.last);
   assert.match(classes.stderr, "19 classes of cityscapes");
+
+  const blind = ["--checkpoint", folder.last, "--root", root, "--split", "test"];
+  const unscored = await runCommand("eval", blind);
+  assert.is(unscored.code, 2);
+  assert.match(unscored.stderr, "without labels");
+  assert.match(unscored.stderr, "--save");
+  const saved = await runCommand("eval", [...blind, "--save", temporary.join("saved")]);
+  assert.is(saved.code, 0, saved.stderr);
+  assert.match(saved.stdout, `predictions of 1 images in ${temporary.join("saved")}`);
+  assert.not.match(saved.stdout, "mIoU");
+  assert.equal(readdirSync(temporary.join("saved")), ["cc_000000_000019_leftImg8bit.png"]);
 
   const other = new RunFolder(temporary.join("other"));
   await other.create({ config: tinyConfig(root, "optim.lr=0.5"), adapter: "", variants: {} });

@@ -23,7 +23,8 @@ test("every dataset names and colours each of its classes", () => {
     assert.is(spec.name, name);
     assert.is(spec.classNames.length, spec.numClasses);
     assert.is(spec.palette.length, spec.numClasses);
-    assert.is(new Set(spec.palette.map(String)).size, spec.numClasses, "colours differ");
+    // Officially, ADE20K's road and skyscraper have the same colour.
+    assert.is(new Set(spec.palette.map(String)).size, spec.numClasses - (name === "ade20k" ? 1 : 0), "colours differ");
     const ids = new Set([...spec.labelTable].filter((id) => id < 254));
     assert.equal([...ids].toSorted((a, b) => a - b), spec.classNames.map((_, i) => i), "every class has a label value");
   }

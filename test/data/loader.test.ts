@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +26,12 @@ const AUGMENTATION: Augmentation = {
   mean: IMAGENET_MEAN,
   std: IMAGENET_STD,
 };
+/** Nothing random, and the image as it is. */
+const PLAIN: Augmentation = {
+  ...{ crop: [16, 24], scaleRange: [1, 1], oneCategoryMaxRatio: 1, flip: 0, photometric: false },
+  ...{ mean: [0, 0, 0], std: [1, 1, 1] },
+};
+
 const OPTIONS: LoaderOptions = {
   ...AUGMENTATION,
   ...{ batchSize: 2, seed: 3, workers: 1, ahead: 2, shuffle: true, dropLast: true, cacheMiB: 0 },
@@ -63,6 +70,13 @@ test("the same seed gives the same bytes, with any number of threads, ahead or n
   }
   assert.is(runs[0].length, 2 * Math.floor(IMAGES / 2));
   for (const [i, run] of runs.entries()) assert.equal(run, runs[0], `variant ${JSON.stringify(variants[i])}`);
+});
+
+test("the bytes are those of earlier versions: steps that are switched off draw no random numbers", async (context) => {
+  const digest = createHash("sha256");
+  const loader = await open(context, { rotate: { probability: 0, degrees: 30 }, keepRatio: true });
+  for (const { images, labels } of await collect(loader, 1)) digest.update(images).update(labels);
+  assert.is(digest.digest("hex").slice(0, 16), "7910199db5077208");
 });
 
 test("another seed or epoch gives other bytes in another order", async (context) => {
@@ -110,11 +124,7 @@ test("a batch holds what the pipeline makes of its images, by their position", a
 test("without randomness the image comes through unchanged, padded with the mean and ignored", async (context) => {
   const { items, spec } = await openDataset("cityscapes", { root: context.root, split: "train" });
   const sample = await readSample(items[0], spec);
-  const plain: Augmentation = {
-    ...{ crop: [18, 26], scaleRange: [1, 1], oneCategoryMaxRatio: 1, flip: 0, photometric: false },
-    ...{ mean: [0, 0, 0], std: [1, 1, 1] },
-  };
-  const { image, label } = augment(sample, plain, new Random(0, 0, 0, 0));
+  const { image, label } = augment(sample, { ...PLAIN, crop: [18, 26] }, new Random(0, 0, 0, 0));
   for (let y = 0; y < 18; y++) {
     for (let x = 0; x < 26; x++) {
       const inside = y >= 1 && y < 17 && x >= 1 && x < 25;
@@ -125,6 +135,37 @@ test("without randomness the image comes through unchanged, padded with the mean
       }
     }
   }
+});
+
+test("mirroring exchanges paired classes, resizing may fill, rotation turns image and label alike", () => {
+  const [height, width] = [16, 24];
+  const label = Uint8Array.from({ length: height * width }, (_, i) => [14, 15, 3, 255][i % 4]);
+  const color = { height, width, image: Uint8Array.from([...label].flatMap((id) => [id, id, id])), label };
+  const mirrored = augment(color, { ...PLAIN, flip: 1, flipPairs: [[14, 15]] }, new Random(0, 0, 0, 0));
+  assert.equal([...mirrored.label.data.subarray(0, 4)], [255, 3, 14, 15]);
+  assert.equal([...mirrored.image.data.subarray(0, 12)], [255, 3, 15, 14].flatMap((id) => [id, id, id]));
+
+  const square = { ...PLAIN, crop: [8, 8], baseSize: [8, 8] } as const;
+  const filled = augment(color, { ...square, keepRatio: false }, new Random(0, 0, 0, 0));
+  assert.equal([...filled.label.data.subarray(0, 4)], [14, 255, 3, 15], "every third pixel, and all of the crop");
+  const fitted = augment(color, square, new Random(0, 0, 0, 0));
+  assert.is(fitted.label.data[0], 255, "5 rows of 8 leave a rim");
+
+  const area = height * width;
+  const blank = { height, width, image: new Uint8Array(3 * area).fill(200), label: new Uint8Array(area) };
+  const angles = new Set<string>();
+  for (let position = 0; position < 40; position++) {
+    const rotate = { probability: 0.5, degrees: 30 };
+    const turned = augment(blank, { ...PLAIN, rotate }, new Random(1, 0, position, 0));
+    angles.add(String(turned.label.data));
+    turned.label.data.forEach((id, i) => {
+      assert.ok(id === 0 || id === 255);
+      if (id === 255) assert.ok(turned.image.data[3 * i] < 130, "what came in is mostly black");
+    });
+  }
+  assert.ok(angles.size > 10, `${angles.size} different angles`);
+  const still = augment(blank, { ...PLAIN, rotate: { probability: 0, degrees: 30 } }, new Random(1, 0, 0, 0));
+  assert.ok(still.label.data.every((id) => id === 0));
 });
 
 test("a broken file ends the loop with its name, and the loader still works for others", async (context) => {

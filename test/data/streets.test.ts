@@ -87,7 +87,7 @@ test("files follow the official layout, open as a dataset and hold gray labels b
     const { items } = await openDataset("streets", { root, split });
     assert.is(items.length, count);
     const image = decodePng(await readFile(items[0].imagePath));
-    const label = decodePng(await readFile(items[0].labelPath));
+    const label = decodePng(await readFile(items[0].labelPath!));
     assert.equal([image.height, image.width, image.color, image.bitDepth], [32, 64, "rgb", 8]);
     assert.equal([label.height, label.width, label.color, label.bitDepth], [32, 64, "gray", 8]);
   }

@@ -4,6 +4,7 @@ import { distort, randomDistortion } from "../../src/data/photometric.ts";
 import { PURPOSE, Random } from "../../src/data/random.ts";
 import { crop, type Raster, type Size } from "../../src/data/raster.ts";
 import { keepRatioSize, nearestIndices, resizeBilinear, resizeNearest } from "../../src/data/resize.ts";
+import { rotateBicubic, rotateNearest } from "../../src/data/rotate.ts";
 import { flipHorizontal, normalize, pad, randomCropWindow, swapLabels } from "../../src/data/transforms.ts";
 import { pseudoRandom } from "../support/mutate.ts";
 
@@ -148,6 +149,56 @@ test("the crop is drawn again while one class covers too much of it, ten times a
   assert.is(attempts([1, 1, 1, 2], [1, 1, 2, 3]), 2, "exactly the ratio is too much");
   assert.is(attempts([1, 1, 255, 255], [255, 255, 255, 255], [1, 1, 2, 255]), 3, "ignored pixels do not count");
   assert.is(attempts([1, 1, 1, 1]), 9, "the tenth place stands without being looked at");
+});
+
+/** Angle, image (bicubic, black outside), label (nearest, 255 outside). */
+const OPENCV_ROTATED: readonly (readonly [angle: number, cubic: number[], nearest: number[]])[] = [
+  [
+    -30,
+    [
+      0, 41, 92, 132, 117, 91, 33, 14, 0, 38, 128, 224, 238, 205, 231, 154, 102, 52, 123, 56, 112, 199, 115, 40,
+      192, 192, 194, 189, 203, 87, 69, 63, 7, 115, 119, 218, 11, 147, 118, 27, 86, 44, 247, 246, 116, 0, 28, 32,
+      110, 237, 83, 82, 135, 53, 0, 0, 7, 44, 85, 67, 89, 122, 21,
+    ],
+    [
+      255, 18, 19, 10, 11, 3, 4, 255, 255, 255, 7, 8, 0, 1, 13, 14, 5, 6, 16, 17, 9, 9, 1, 2, 14, 15, 7, 5, 6,
+      18, 19, 11, 12, 4, 4, 16, 15, 16, 8, 8, 0, 1, 13, 14, 6, 255, 255, 17, 18, 10, 11, 3, 3, 15, 255, 255,
+      255, 18, 19, 11, 12, 4, 255,
+    ],
+  ],
+  [
+    17,
+    [
+      0, 3, 12, 34, 86, 149, 211, 73, 2, 6, 40, 98, 211, 161, 155, 218, 146, 16, 44, 117, 200, 134, 113, 139,
+      191, 192, 54, 77, 187, 241, 143, 12, 24, 204, 126, 110, 91, 218, 146, 106, 58, 96, 64, 60, 133, 90, 58,
+      59, 71, 34, 195, 143, 90, 108, 66, 182, 228, 159, 46, 101, 24, 53, 6,
+    ],
+    [
+      255, 255, 255, 4, 5, 6, 16, 17, 255, 1, 2, 3, 13, 14, 15, 5, 6, 255, 10, 11, 12, 2, 2, 3, 13, 14, 15, 18,
+      19, 0, 10, 11, 12, 13, 3, 4, 7, 8, 9, 19, 0, 1, 2, 12, 13, 16, 17, 18, 19, 9, 10, 10, 0, 1, 255, 5, 6, 7,
+      17, 18, 19, 255, 255,
+    ],
+  ],
+];
+
+test("rotation: what warpAffine of OpenCV 4.14 makes of an image and a label from formulas", () => {
+  const [height, width] = [7, 9];
+  const at = (f: (x: number, y: number) => number) => {
+    return Array.from({ length: height * width }, (_, i) => f(i % width, Math.floor(i / width)));
+  };
+  const gray = at((x, y) => (y * 31 + x * 17 + ((x * y * 7) % 29) * 5) % 256);
+  const image = { height, width, channels: 3, data: Uint8Array.from(gray.flatMap((v) => [v, 255 - v, 0])) };
+  const label = { height, width, channels: 1, data: Uint8Array.from(at((x, y) => (y * width + x) % 20)) };
+  for (const [angle, cubic, nearest] of OPENCV_ROTATED) {
+    const got = rotateBicubic(image, angle).data.filter((_, i) => i % 3 === 0);
+    const worst = Math.max(...got.map((value, i) => Math.abs(value - cubic[i])));
+    assert.ok(worst <= 1, `${angle} degrees: off by ${worst}`);
+    assert.equal([...rotateNearest(label, angle, 255).data], nearest, `label at ${angle} degrees`);
+  }
+  assert.equal(rotateBicubic(image, 0), image);
+  const dot = { height: 5, width: 5, channels: 1, data: new Uint8Array(25).fill(1, 24) };
+  // Counter-clockwise about (2.5, 2.5), where pixel centres are whole numbers: (4, 4) goes to (4, 1).
+  assert.is(rotateNearest(dot, 90, 0).data.indexOf(1), 1 * 5 + 4);
 });
 
 /** One pixel after a distortion. */

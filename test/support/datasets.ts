@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import sharp from "sharp";
 import { encodePng } from "../../src/io/png.node.ts";
 import { pseudoRandom } from "./mutate.ts";
 
@@ -28,4 +29,11 @@ export function saveScene(root: string, split: string, city: string, name: strin
   const { image, label } = cityscapesPaths(root, split, city, name);
   save(image, encodePng({ width, height, channels: 3, data: colors }));
   save(label, encodePng({ width, height, channels: 1, data: ids }));
+}
+
+/** A JPEG of noise. */
+export async function photo(width = 24, height = 16): Promise<Uint8Array> {
+  const random = pseudoRandom(1);
+  const data = Uint8Array.from({ length: width * height * 3 }, () => random() * 256);
+  return sharp(data, { raw: { width, height, channels: 3 } }).jpeg().toBuffer();
 }

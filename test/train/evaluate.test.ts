@@ -1,14 +1,22 @@
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildModel } from "../../src/config/model.ts";
-import { openDataset } from "../../src/data/open.ts";
-import { decodePng } from "../../src/io/png.node.ts";
+import { datasetLayout, openDataset } from "../../src/data/open.ts";
+import { UserError } from "../../src/errors.ts";
+import { decodePng, encodePng } from "../../src/io/png.node.ts";
+import type { Mcibi } from "../../src/models/mcibi.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
 import type { Prediction } from "../../src/train/evaluate.ts";
+import { scores } from "../../src/train/metrics.ts";
 import { panelPng } from "../../src/train/panels.ts";
-import { saveScene } from "../support/datasets.ts";
+import { predictionWriter } from "../../src/train/predictions.ts";
+import type { PredictionFormat } from "../../src/train/predictions.ts";
+import { cityscapesPaths, save, saveScene } from "../support/datasets.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
+import { assertRejects } from "../support/throws.ts";
 import { TemporaryFolder, tinyConfig } from "../support/tiny_run.ts";
 
 const temporary = new TemporaryFolder();
@@ -56,6 +64,79 @@ test("a signal ends it without a result", async () => {
   const onProgress = (): void => stop.abort();
   assert.is(await evaluate(gpu, { model, dataset, config, onProgress, signal: stop.signal }), null);
   assert.ok(model.training);
+});
+
+/** Row by row: official label ids, and the train ids that are predicted; -1 is stored as 255. */
+const LABEL = [
+  [7, 7, 7, 8],
+  [8, 33, 0, 26],
+  [255, 29, 26, 26],
+];
+const PREDICTED = [
+  [0, 0, 1, 1],
+  [1, 18, 0, 13],
+  [13, 14, 13, 14],
+];
+
+/** A stand-in for the network that predicts PREDICTED. */
+function oracle(): Mcibi {
+  const scores = PREDICTED.flat().flatMap((id) => Array.from({ length: 19 }, (_, k) => (k === id ? 1 : 0)));
+  const forward = () => ({ stage2: Tensor.from(gpu, Float32Array.from(scores), [1, 3, 4, 19]) });
+  return { alignCorners: false, training: false, eval() {}, train() {}, forward } as unknown as Mcibi;
+}
+
+test("Cityscapes by hand: void counts nowhere, and the server's files hold label ids", async () => {
+  const root = temporary.join("by hand");
+  const place = { width: 4, height: 3 };
+  const name = "bonn_000000_000019";
+  for (const split of ["val", "test"]) {
+    const { image, label } = cityscapesPaths(root, split, "bonn", name);
+    save(image, encodePng({ ...place, channels: 3, data: new Uint8Array(36) }));
+    if (split === "val") save(label, encodePng({ ...place, channels: 1, data: Uint8Array.from(LABEL.flat()) }));
+  }
+  const score = async (split: string, format?: PredictionFormat) => {
+    const opened = await openDataset("cityscapes", { root, split });
+    const folder = temporary.join(`${split} ${format}`);
+    const onPrediction = predictionWriter(folder, opened, format);
+    const whole = tinyConfig(root, "data.size=3,4");
+    const confusion = await evaluate(gpu, { model: oracle(), dataset: opened, config: whole, onPrediction });
+    const file = readFileSync(`${folder}/${name}_leftImg8bit.png`);
+    assert.equal(readdirSync(folder), [`${name}_leftImg8bit.png`]);
+    return { confusion: confusion!, png: decodePng(file) };
+  };
+
+  const { confusion, png } = await score("val");
+  // Nine pixels count: road 7 7 7, sidewalk 8 8, bicycle 33, car 26 26 26.
+  const hits: Record<number, [both: number, label: number, prediction: number]> = {
+    ...{ 0: [2, 3, 2], 1: [2, 2, 3], 13: [2, 3, 2], 14: [0, 0, 1], 18: [1, 1, 1] },
+  };
+  const s = scores(confusion);
+  for (let k = 0; k < 19; k++) {
+    const [both, label, prediction] = hits[k] ?? [0, 0, 0];
+    assert.equal([s.intersection[k], s.labelled[k], s.predicted[k]], [both, label, prediction], `class ${k}`);
+    assert.equal([s.iou[k], s.dice[k]], [both / (label + prediction - both), (2 * both) / (label + prediction)]);
+  }
+  assert.ok(Math.abs(s.meanIou - (2 / 3 + 2 / 3 + 2 / 3 + 0 + 1) / 5) < 1e-15);
+  assert.is(s.pixelAccuracy, 7 / 9);
+
+  const ids = [7, 7, 8, 8, 8, 33, 7, 26, 26, 27, 26, 27];
+  assert.equal([png.color, png.width, png.height, ...png.data], ["palette", 4, 3, ...ids]);
+  const color = (index: number) => [...png.palette!.subarray(3 * index, 3 * index + 3)];
+  assert.equal([color(7), color(33)], [[128, 64, 128], [119, 11, 32]]);
+  const indices = (await score("val", "index")).png;
+  assert.equal([...indices.data], PREDICTED.flat());
+  assert.equal([...indices.palette!.subarray(3, 6)], [244, 35, 232]);
+
+  const blind = await score("test", "cityscapes-server");
+  assert.equal([...blind.png.data], ids);
+  assert.ok(blind.confusion.counts.every((count) => count === 0), "without labels nothing is counted");
+});
+
+test("predictions that would overwrite each other, or a format without ids, are refused", async () => {
+  const twice = { ...dataset, items: [dataset.items[0], dataset.items[0]] };
+  await assertRejects(() => predictionWriter("x", twice), UserError, "cityscapes val", "same name");
+  const other = { ...dataset, spec: datasetLayout("lip").spec };
+  await assertRejects(() => predictionWriter("x", other, "cityscapes-server"), UserError, "lip", "--format index");
 });
 
 test("a panel shows image, truth and prediction in the dataset's colours", () => {

@@ -1,6 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { concat } from "../../src/ops/concat.ts";
 import { conv2d } from "../../src/ops/conv2d.ts";
+import { slice } from "../../src/ops/slice.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
@@ -87,6 +89,28 @@ test("in strips, over scales and mirror images, the prediction is the argmax of 
     assert.ok(new Set(got).size > 1);
   }
   await checkDevice();
+});
+
+test("a mirror image's scores of paired classes are exchanged back", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const [height, width, classes] = [2, 4, 5];
+  // A network that says what it is shown: its scores are the image's channels, of which two are doubled.
+  const forward = (image: Tensor) => ({ stage2: concat([image, slice(image, 3, 1, 3)], 3) });
+  const model = { alignCorners: false, forward };
+  const pixels = Float32Array.from({ length: height * width * 3 }, (_, i) => (i * i) % 31);
+  const image = Tensor.from(gpu, pixels, [1, height, width, 3]);
+  const flipPairs = [[4, 1], [2, 3]] as const;
+  const partner = [0, 4, 3, 2, 1];
+  const score = (pixel: number, k: number): number => pixels[3 * pixel + [0, 1, 2, 1, 2][k]];
+  const expected = Array.from({ length: height * width * classes }, (_, i) => {
+    const [pixel, k] = [Math.floor(i / classes), i % classes];
+    return (score(pixel, k) + score(pixel, partner[k])) / 2;
+  });
+  for (const mode of ["whole", "slide"] as const) {
+    const options: InferenceOptions = { ...WHOLE, mode, crop: [2, 4], flip: true, flipPairs };
+    assert.equal([...(await predict(model, image, [height, width], options).data())], expected, mode);
+  }
 });
 
 test.run();

@@ -44,9 +44,12 @@ test("counts beyond 32 bits stay exact", () => {
 test("the table shows every class, the means, and a dash where nothing is known", () => {
   const lines = scoreTable(["road", "sky", "car", "tram"], small()).split("\n");
   const row = (name: string): string[] => lines.find((line) => line.startsWith(name))!.trim().split(/\s+/);
+  assert.equal(lines[0].trim().split(/\s+/), ["class", "IoU", "dice", "precision", "recall", "pixels"]);
   assert.equal(row("road"), ["road", "33.33", "50.00", "50.00", "50.00", "40.00"]);
+  assert.equal(row("sky"), ["sky", "66.67", "80.00", "66.67", "100.00", "40.00"]);
+  assert.equal(row("car"), ["car", "0.00", "0.00", "-", "0.00", "20.00"]);
   assert.equal(row("tram"), ["tram", "-", "-", "-", "-", "0.00"]);
-  assert.equal(row("mean").slice(0, 3), ["mean", "33.33", "50.00"]);
+  assert.equal(row("mean"), ["mean", "33.33", "43.33", "58.33", "50.00", "100.00"]);
   assert.is(new Set(lines.map((line) => line.length)).size, 1, "the columns are aligned");
   assert.is(percent(NaN), "-");
 });
