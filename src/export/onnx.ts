@@ -5,10 +5,12 @@ import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
 import { serializeOnnx } from "../io/onnx.ts";
 import { Variable } from "../nn/variable.ts";
+import type { Layout } from "../nn/variable.ts";
 import { RandomState } from "../nn/random_state.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";
 import { MetaGpu } from "../runtime/meta.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { loadWeights } from "../train/checkpoint.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { channelsFirst } from "./graph.ts";
@@ -19,7 +21,7 @@ import { translate } from "./translate.ts";
 /** Sizes to trace where those of the image stay open: no sum or quotient of one is that of another. */
 const OPEN_SIZES: readonly Pair[] = [[97, 161], [130, 227], [67, 101]];
 
-const IMAGE = "RGB of 0..255 minus the mean, divided by the standard deviation: see the model's metadata";
+const IMAGE = `RGB of 0..255, minus the mean ${IMAGENET_MEAN}, divided by the standard deviation ${IMAGENET_STD}`;
 const LOGITS = "scores of the classes at the image's size; the argmax over axis 1 is the prediction";
 
 /**
@@ -59,15 +61,16 @@ function traceCheckpoint(checkpoint: Checkpoint, size: Pair | null): Program {
   const gpu = new MetaGpu();
   const model = buildModel(config, subject.classNames.length, new RandomState(0)).initialize(gpu, null).eval();
   loadWeights(model, checkpoint);
-  const variables = [...model.entries()].flatMap(([name, entry]) =>
-    entry instanceof Variable ? [[entry.tensor, { name, layout: entry.layout }] as const] : [],
-  );
+  const variables = new Map<Tensor, { name: string; layout: Layout }>();
+  for (const [name, entry] of model.entries()) {
+    if (!(entry instanceof Variable) || variables.has(entry.tensor)) continue; // the first of several names counts
+    variables.set(entry.tensor, { name, layout: entry.layout });
+  }
   const sizes = size ? OPEN_SIZES.map(() => size) : OPEN_SIZES;
   const images = sizes.map(([h, w], i): [Shape] => [[i + 1, h, w, 3]]);
   const { alignCorners } = model;
   try {
-    // The first of a tensor's names is what stays, as in the state dict's list of parameters.
-    return trace(gpu, images, new Map(variables.toReversed()), ([image]) => {
+    return trace(gpu, images, variables, ([image]) => {
       const target: Pair = [image.shape[1], image.shape[2]];
       return interpolateBilinear(model.forward(image).stage2, { size: target, alignCorners });
     });
