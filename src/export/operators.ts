@@ -4,6 +4,7 @@
  * care keeps the order it finds, so that an image is turned where it enters and hardly anywhere else.
  */
 import { UserError } from "../errors.ts";
+import type { OnnxNode } from "../io/onnx.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 import { channelsFirst, identity, reordered } from "./graph.ts";
 import type { Form, Graph, Order, Value } from "./graph.ts";
@@ -64,14 +65,16 @@ const softmax =
     return { name: graph.add(operator, [input], { axis: order.indexOf(dim) }, name), order };
   };
 
+/** Axes that vanish leave the others in the order they were found in. */
 const reduce =
   (operator: string): Unary<{ dims: readonly number[]; keepdim: boolean }> =>
-  ({ graph, inputs: [x], options: { dims, keepdim }, shapes, name }) => {
-    const order = keepdim ? asFound(x).order : identity(rankOf(x));
+  ({ graph, inputs: [x], options: { dims, keepdim }, name }) => {
+    const { name: input, order } = asFound(x);
     const axes = graph.integers(...dims.map((dim) => order.indexOf(dim)));
     const attributes = { keepdims: Number(keepdim), noop_with_empty_axes: 1 };
-    const result = graph.add(operator, [graph.as(x, order), axes], attributes, name);
-    return keepdim ? { name: result, order } : plain(result, { shapes });
+    const left = order.filter((axis) => !dims.includes(axis));
+    const renumbered = left.map((axis) => axis - dims.filter((dim) => dim < axis).length);
+    return { name: graph.add(operator, [input, axes], attributes, name), order: keepdim ? order : renumbered };
   };
 
 /** OIHW, of weights that are HWIO with us. */
@@ -160,17 +163,28 @@ interface InterpolateOptions {
   readonly rows?: Pair;
 }
 
-const interpolate: Unary<InterpolateOptions> = ({ graph, inputs: [x], options, shapes, name }) => {
-  const { scaleFactor, alignCorners = false, rows } = options;
-  if (rows) throw new UserError("interpolate_bilinear: a strip of rows has no counterpart in ONNX");
-  const order = channelsFirst(4);
-  const target = scaleFactor
-    ? [graph.initializer("scales", [4], Float32Array.of(1, 1, ...scaleFactor))]
-    : ["", graph.shape(reordered(shapes, order))];
-  const coordinates = alignCorners ? "align_corners" : "half_pixel";
-  const attributes = { mode: "linear", coordinate_transformation_mode: coordinates };
-  return { name: graph.add("Resize", [graph.as(x, order), "", ...target], attributes, name), order };
-};
+const interpolate =
+  (attributesOf: (options: InterpolateOptions) => OnnxNode["attributes"]): Unary<InterpolateOptions> =>
+  ({ graph, inputs: [x], options, shapes, name }) => {
+    const { scaleFactor, rows } = options;
+    if (rows) throw new UserError("interpolate_bilinear: a strip of rows has no counterpart in ONNX");
+    const order = channelsFirst(4);
+    const target = scaleFactor
+      ? [graph.initializer("scales", [4], Float32Array.of(1, 1, ...scaleFactor))]
+      : ["", graph.shape(reordered(shapes, order))];
+    return { name: graph.add("Resize", [graph.as(x, order), "", ...target], attributesOf(options), name), order };
+  };
+
+const bilinear = interpolate(({ alignCorners }) => ({
+  mode: "linear",
+  coordinate_transformation_mode: alignCorners ? "align_corners" : "half_pixel",
+}));
+
+const nearest = interpolate(() => ({
+  mode: "nearest",
+  coordinate_transformation_mode: "asymmetric",
+  nearest_mode: "floor",
+}));
 
 const matrices = (rank: number, isTransposed: boolean): Order =>
   isTransposed ? [...identity(rank).slice(0, -2), rank - 1, rank - 2] : identity(rank);
@@ -258,7 +272,8 @@ export const translations: Translations = {
   expand,
   flip,
   gelu,
-  interpolate_bilinear: interpolate,
+  interpolate_bilinear: bilinear,
+  interpolate_nearest: nearest,
   layer_norm: layerNorm,
   leaky_relu: elementwise<{ slope: number }>((graph, x, { slope }, name) => activated(graph, x, slope, name)),
   log_softmax: softmax("LogSoftmax"),
