@@ -27,6 +27,9 @@ const OPEN_SIZES: readonly Pair[] = [[97, 161], [130, 227], [67, 100]];
 const IMAGE = `RGB of 0..255, minus the mean ${IMAGENET_MEAN}, divided by the standard deviation ${IMAGENET_STD}`;
 const LOGITS = "scores of the classes at the image's size; the argmax over axis 1 is the prediction";
 
+/** What of a checkpoint goes into the model. */
+type Exported = Pick<Checkpoint, "path" | "config" | "subject" | "progress" | "state">;
+
 /**
  * image [n, 3, h, w] -> logits [n, K, h, w]: the network in evaluation, its logits resized bilinearly to the image as
  * evaluation does before the argmax. Weights are initialisers under their names in the state dict.
@@ -35,7 +38,7 @@ const LOGITS = "scores of the classes at the image's size; the argmax over axis 
  * @throws UserError where the checkpoint does not fit its network, for sizes that the network does not take, ops without
  *   translation, and models of 2 GiB or more
  */
-export function exportOnnx(checkpoint: Checkpoint, size: Pair | null): Uint8Array {
+export function exportOnnx(checkpoint: Exported, size: Pair | null): Uint8Array {
   const { subject, config, state } = checkpoint;
   const classes = subject.classNames.length;
   const { initializers, nodes } = translate(traceCheckpoint(checkpoint, size), {
@@ -59,7 +62,7 @@ export function exportOnnx(checkpoint: Checkpoint, size: Pair | null): Uint8Arra
   });
 }
 
-function traceCheckpoint(checkpoint: Checkpoint, size: Pair | null): Program {
+function traceCheckpoint(checkpoint: Exported, size: Pair | null): Program {
   const { config, subject } = checkpoint;
   const gpu = new MetaGpu();
   const model = buildModel(config, subject.classNames.length, new RandomState(0)).initialize(gpu, null).eval();
@@ -84,7 +87,7 @@ function traceCheckpoint(checkpoint: Checkpoint, size: Pair | null): Program {
   }
 }
 
-function metadataOf({ config, subject, progress }: Checkpoint): Record<string, string> {
+function metadataOf({ config, subject, progress }: Exported): Record<string, string> {
   const { dataset, classNames } = subject;
   const spec = DATASET_NAMES.some((name) => name === dataset) ? datasetLayout(dataset).spec : null;
   return {
