@@ -12,6 +12,7 @@ import type { Gpu } from "../../src/runtime/gpu.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { operands } from "../workload.ts";
 import { openOnnxRuntime } from "./onnxruntime.ts";
+import type { Evaluate } from "./onnxruntime.ts";
 import { permuted } from "./peer.ts";
 import type { Values } from "./peer.ts";
 import type { PeerResult } from "./report.ts";
@@ -24,9 +25,6 @@ export interface ComparedEvaluation {
   /** ONNX Runtime, by the name of its execution provider. */
   readonly peers: Readonly<Record<OnnxPeer, PeerResult>>;
 }
-
-/** Computes the logits at the size of the images, from numbers in memory to numbers in memory. */
-export type Evaluate = () => Promise<Float32Array>;
 
 const CONFIG = preset("tiny");
 const SIZE = CONFIG.data.size;

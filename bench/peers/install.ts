@@ -7,7 +7,8 @@ const folder = new URL(".", import.meta.url);
 
 /** @throws UserError where npm fails, whose own words then stand above */
 export function installPeers(): void {
-  const { dependencies } = JSON.parse(readFileSync(new URL("package.json", folder), "utf8")) as { dependencies: object };
+  const description = readFileSync(new URL("package.json", folder), "utf8");
+  const { dependencies } = JSON.parse(description) as { dependencies: object };
   if (Object.keys(dependencies).every((name) => existsSync(new URL(`node_modules/${name}`, folder)))) return;
   const command = "npm ci --prefix bench/peers";
   process.stderr.write(`Not all peers are installed yet: ${command}\n`);

@@ -1,5 +1,4 @@
 /** ONNX Runtime: natively on the CPU, and compiled to WebAssembly over WebGPU. */
-import type { Evaluate } from "./evaluation.ts";
 import { load, openPeerDevice } from "./peer.ts";
 import type { Values } from "./peer.ts";
 
@@ -19,6 +18,9 @@ interface SessionOptions {
 interface Session {
   run(inputs: Readonly<Record<string, unknown>>): Promise<{ readonly logits: { readonly data: Float32Array } }>;
 }
+
+/** Computes the logits at the size of the images, from numbers in memory to numbers in memory. */
+export type Evaluate = () => Promise<Float32Array>;
 
 export interface OnnxPeers {
   readonly cpu: Evaluate;

@@ -14,8 +14,11 @@ const COMMAND = {
     "evaluation beside ONNX Runtime.",
   options: {
     set: { value: "NAME", help: "The rows of npm run bench: small (default), or full for GPUs." },
-    filter: { value: "RE", help: 'Only rows whose "NAME OP PASS" this matches; others: "training step", "evaluation".' },
-    json: { value: "FILE", help: "Also writes adapter, rows and step into this file." },
+    filter: {
+      value: "RE",
+      help: 'Only rows whose "NAME OP PASS" this matches; besides: "training step", "evaluation".',
+    },
+    json: { value: "FILE", help: "Also writes adapter, rows, step and evaluation into this file." },
     torch: { value: "FILE", help: "Adds a column from what bench/peers/torch_bench.py printed." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
   },
@@ -29,8 +32,8 @@ least 20 ms of repetitions; the fastest of several samples counts. "x" is how ma
 TensorFlow.js runs in production mode on NHWC, gradients by the kernels that its differentiation calls. jax-js runs
 compiled by jit on NCHW, the only order it has, gradients by vjp without the forward pass.
 
-The evaluation is that of tiny with random numbers, 2 images of 128x256 from memory to their logits in memory, in ONNX
-Runtime by what npm run export makes of it: on 2 CPU threads, natively, and on its WebGPU execution provider, which
+The evaluation is that of tiny with random numbers, 2 images of 128x256 from memory to their logits in memory; in ONNX
+Runtime of what npm run export makes of it, natively on 2 threads of the CPU and by the WebGPU execution provider, which
 waits for its device in a way that takes a core from adapters that run on the CPU.
 
 Where there is PyTorch, python3 bench/peers/torch_bench.py ROWS.json > torch.json times the same rows; ROWS.json is what

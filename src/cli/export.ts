@@ -24,10 +24,10 @@ const COMMAND = {
     out: { value: "FILE", help: "Default: beside the checkpoint, ending in .onnx or .weights.safetensors." },
     size: { value: "H,W", help: "Of onnx: the one size of images, or dynamic for any. Default: dynamic." },
   },
-  notes: `onnx: the network in evaluation, image [n, 3, height, width] -> logits [n, classes, height, width]. The image is
-RGB of 0..255, minus the mean and divided by the standard deviation that the model's metadata name, along with classes
-and palette. The logits have the image's size, so that their argmax over axis 1 is the prediction; any number of
-images. Operators of ONNX 1.13 (opset 18), weights in the file under their names in the state dict.
+  notes: `onnx: the network in evaluation, image [n, 3, height, width] -> logits [n, classes, height, width], for any n.
+The image is RGB of 0..255, minus the mean and divided by the standard deviation that the model's metadata name, along
+with classes and palette. The logits have the image's size: their argmax over axis 1 is the prediction. Operators are
+those of ONNX 1.13 (opset 18), weights are in the file under their names in the state dict.
 
 safetensors: the network alone, under the official names and in PyTorch's layouts, without the optimiser.`,
 } as const;
@@ -37,7 +37,9 @@ async function main(args: readonly string[]): Promise<void> {
   if (!options) return;
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const format = parseFormat(options.format ?? "onnx");
-  if (options.size !== undefined && format !== "onnx") throw new UserError(`--size goes with --format onnx, not ${format}`);
+  if (options.size !== undefined && format !== "onnx") {
+    throw new UserError(`--size goes with --format onnx, not ${format}`);
+  }
   const size = parseSize(options.size ?? "dynamic");
   const checkpoint = await readCheckpoint(options.checkpoint);
   const bytes = format === "onnx" ? exportOnnx(checkpoint, size) : serializeWeights(checkpoint);

@@ -19,8 +19,8 @@ import type { Program } from "./trace.ts";
 import { translate } from "./translate.ts";
 
 /**
- * Sizes to trace where those of the image stay open. Beyond a multiple of 32 by a few pixels, so that all halving rounds
- * up: what a network does about that is then part of what it computes, and changes nothing where there is no need.
+ * Sizes to trace where those of the image stay open. Beyond a multiple of 32 by a few pixels, so that halving always
+ * rounds up: what a network does about that is then part of what it computes, and changes nothing elsewhere.
  */
 const OPEN_SIZES: readonly Pair[] = [[97, 161], [130, 227], [67, 100]];
 
@@ -35,8 +35,8 @@ type Exported = Pick<Checkpoint, "path" | "config" | "subject" | "progress" | "s
  * evaluation does before the argmax. Weights are initialisers under their names in the state dict.
  *
  * @param size height and width of the image; null leaves both open. The number of images is always open.
- * @throws UserError where the checkpoint does not fit its network, for sizes that the network does not take, ops without
- *   translation, and models of 2 GiB or more
+ * @throws UserError where the checkpoint does not fit its network, for sizes that the network does not take, ops
+ *   without translation, and models of 2 GiB or more
  */
 export function exportOnnx(checkpoint: Exported, size: Pair | null): Uint8Array {
   const { subject, config, state } = checkpoint;
@@ -53,7 +53,8 @@ export function exportOnnx(checkpoint: Exported, size: Pair | null): Uint8Array 
   return serializeOnnx({
     name: config.name,
     producer: "mcibi-webgpu",
-    description: `Semantic segmentation into ${classes} classes of ${subject.dataset}. image: ${IMAGE}. logits: ${LOGITS}.`,
+    description:
+      `Semantic segmentation into ${classes} classes of ${subject.dataset}. image: ${IMAGE}. logits: ${LOGITS}.`,
     metadata: metadataOf(checkpoint),
     inputs: [{ name: "image", shape: ["n", 3, h, w], description: IMAGE }],
     outputs: [{ name: "logits", shape: ["n", classes, h, w], description: LOGITS }],
@@ -82,8 +83,9 @@ function traceCheckpoint(checkpoint: Exported, size: Pair | null): Program {
     });
   } catch (cause) {
     if (cause instanceof UserError || !(cause instanceof Error)) throw cause;
-    const asked = size ? `images of ${size[0]}x${size[1]}` : "images of any size; give the one to export for, --size H,W";
-    throw new UserError(`checkpoint ${checkpoint.path}: its network does not take ${asked} (${cause.message})`, { cause });
+    const asked = size ? `images of ${size[0]}x${size[1]}` : "images of any size, give one with --size H,W";
+    const { message } = cause;
+    throw new UserError(`checkpoint ${checkpoint.path}: its network does not take ${asked} (${message})`, { cause });
   }
 }
 

@@ -9,27 +9,12 @@ import type { Pair, Shape } from "../tensor/shape.ts";
 import { channelsFirst, identity, reordered } from "./graph.ts";
 import type { Form, Graph, Order, Value } from "./graph.ts";
 import { translations as pools } from "./pool_operators.ts";
-
-export interface Operands<I extends readonly (Value | null)[], O> {
-  readonly graph: Graph;
-  readonly inputs: I;
-  /** As the op got them; those that depend on the size of the image throw where they are read. */
-  readonly options: O;
-  /** Of the result, one for each trace. */
-  readonly shapes: readonly Shape[];
-  /** For the node: that of the layer, where it has one. */
-  readonly name: string | undefined;
-}
-
-export type Translation<I extends readonly (Value | null)[], O> = (operands: Operands<I, O>) => Form;
-
-/** By the op's name. Operands and options are those of the op: the type says how the translation reads them. */
-export type Translations = Readonly<Record<string, Translation<never, never>>>;
+import type { Translation, Translations } from "./translation.ts";
 
 type Unary<O = object> = Translation<readonly [Value], O>;
 type Binary<O = object> = Translation<readonly [Value, Value], O>;
 
-export const rankOf = ({ shapes }: Value): number => shapes[0].length;
+const rankOf = ({ shapes }: Value): number => shapes[0].length;
 
 const plain = (name: string, { shapes }: { shapes: readonly Shape[] }): Form => ({
   name,
@@ -209,10 +194,10 @@ const attention: Attention = ({ graph, inputs: [q, k, v], options: { scale }, sh
 };
 
 /** The row of M of the most likely class, the first of equals: logits [..., K], memory [K, F, C]. */
-const memoryLookup: Binary<{ slot: number }> = ({ graph, inputs: [logits, memory], options: { slot }, shapes, name }) => {
+const memoryLookup: Binary<{ slot: number }> = ({ graph, inputs: [logits, memory], options, shapes, name }) => {
   const scores = graph.as(logits, identity(rankOf(logits)));
   const classes = graph.add("ArgMax", [scores], { axis: -1, keepdims: 0 }, name);
-  const [from, to, axis] = [slot, slot + 1, 1].map((n) => graph.integers(n));
+  const [from, to, axis] = [options.slot, options.slot + 1, 1].map((n) => graph.integers(n));
   const rows = graph.add("Slice", [graph.as(memory, [0, 1, 2]), from, to, axis], {}, name);
   const matrix = graph.add("Squeeze", [rows, axis], {}, name);
   return plain(graph.add("Gather", [matrix, classes], { axis: 0 }, name), { shapes });
@@ -285,7 +270,9 @@ export const translations: Translations = {
   permute,
   relu: elementwise((graph, x, _, name) => activated(graph, x, 0, name)),
   reshape,
-  scale: elementwise<{ factor: number }>((graph, x, { factor }, name) => graph.add("Mul", [x, graph.float(factor)], {}, name)),
+  scale: elementwise<{ factor: number }>((graph, x, { factor }, name) =>
+    graph.add("Mul", [x, graph.float(factor)], {}, name),
+  ),
   slice,
   softmax: softmax("Softmax"),
   sub: arithmetic("Sub"),

@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { Pair } from "../tensor/shape.ts";
 import { channelsFirst } from "./graph.ts";
 import type { Graph, Value } from "./graph.ts";
-import type { Translation, Translations } from "./operators.ts";
+import type { Translation, Translations } from "./translation.ts";
 
 interface PoolOptions {
   readonly kernel: Pair;
@@ -35,7 +35,9 @@ const maxPool: Translation<readonly [Value], PoolOptions> = ({ graph, inputs: [x
 
 const avgPool: Translation<readonly [Value], AvgPoolOptions> = ({ graph, inputs: [x], options, name }) => {
   const { countIncludePad = true, divisorOverride } = options;
-  if (divisorOverride !== undefined) throw new UserError("avg_pool2d: ONNX has no other divisor than the pixels' number");
+  if (divisorOverride !== undefined) {
+    throw new UserError("avg_pool2d: ONNX divides by the number of pixels, not by a divisorOverride");
+  }
   const attributes = { ...window(options), count_include_pad: Number(countIncludePad) };
   return { name: graph.add("AveragePool", [graph.as(x, ORDER)], attributes, name), order: ORDER };
 };
@@ -52,7 +54,10 @@ const adaptivePool: Translation<readonly [Value], Pair> = ({ graph, inputs: [x],
   return { name: graph.add("MatMul", [tall, wide], {}, name), order: ORDER };
 };
 
-/** [count, size of the axis]: row i is 1 / (end - begin) from begin = floor(i·size / count) to end = ceil((i + 1)·size / count). */
+/**
+ * [count, size of the axis]: row i is 1 / (end - begin) from begin = floor(i·size / count) up to
+ * end = ceil((i + 1)·size / count).
+ */
 function bins(graph: Graph, image: string, axis: number, count: number): string {
   const int = (value: number): string => graph.integers(value);
   const column = (from: number): string =>

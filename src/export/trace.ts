@@ -13,12 +13,20 @@ import { Tensor } from "../tensor/tensor.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 
-/** Where a value comes from; operands are places in the list of values. */
+/** Where a value comes from. */
 export type Source =
   | { readonly kind: "input"; readonly index: number }
   | { readonly kind: "variable"; readonly name: string; readonly layout: Layout }
   | { readonly kind: "constant"; readonly data: Float32Array }
-  | { readonly kind: "op"; readonly op: string; readonly operands: readonly (number | null)[]; readonly options: object };
+  | OpSource;
+
+interface OpSource {
+  readonly kind: "op";
+  readonly op: string;
+  /** Places in the list of values. */
+  readonly operands: readonly (number | null)[];
+  readonly options: object;
+}
 
 export interface TracedValue {
   /** One for each trace. */
@@ -90,8 +98,8 @@ class Recording {
     const data = this.#gpu.uploaded(tensor.storage);
     if (data instanceof Float32Array) return this.#add(tensor, { kind: "constant", data });
     throw new UserError(
-      `this network makes a ${tensor.dtype} tensor of shape ${showShape(tensor.shape)} by something that is not an op ` +
-        "of src/ops: it cannot be exported",
+      `this network makes a ${tensor.dtype} tensor of shape ${showShape(tensor.shape)} by something that is not ` +
+        "an op of src/ops: it cannot be exported",
     );
   }
 
@@ -109,7 +117,9 @@ function overlay(recordings: readonly (readonly RecordedValue[])[]): TracedValue
     (values) => values.length === first.length && values.every(({ source }, i) => isAlike(source, first[i].source)),
   );
   if (!isSame) {
-    throw new UserError("what this network computes depends on the size of the image: give the one to export for, --size");
+    throw new UserError(
+      "what this network computes depends on the size of the image: give the one to export for, --size H,W",
+    );
   }
   return first.map(({ source }, i) => {
     const all = recordings.map((values) => values[i]);
@@ -137,7 +147,7 @@ function commonOptions(op: string, traces: readonly object[]): object {
     const isFixed = others.every((options) => JSON.stringify(options[key]) === text);
     const get = (): unknown => {
       if (isFixed) return value;
-      throw new UserError(`${op}: its ${key} depends on the size of the image: give the one to export for, --size H,W`);
+      throw new UserError(`${op}: ${key} depends on the size of the image: give the one to export for, --size H,W`);
     };
     Object.defineProperty(common, key, { get, enumerable: true });
   }

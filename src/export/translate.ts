@@ -5,8 +5,8 @@ import type { Layout } from "../nn/variable.ts";
 import { Graph, identity } from "./graph.ts";
 import type { Form, Order, Value } from "./graph.ts";
 import { translations } from "./operators.ts";
-import type { Operands } from "./operators.ts";
 import type { Program, Source, TracedValue } from "./trace.ts";
+import type { Operands } from "./translation.ts";
 
 /** How the state dict has the axes of a variable. */
 const STORED: Readonly<Record<Layout, Order | null>> = { plain: null, HWIO: [3, 2, 0, 1] };

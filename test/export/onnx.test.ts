@@ -139,7 +139,7 @@ function assertSameLogits(got: Float32Array, want: Float32Array, [n, pixels]: Pa
   assert.ok(same >= 0.999 * n * pixels, `${same} of ${n * pixels} pixels have the same class`);
 }
 
-test("initialisers are the weights of the evaluation under their official names; the same checkpoint, the same bytes", () => {
+test("initialisers are the weights that evaluation uses under their official names; equal bytes twice", () => {
   const checkpoint = checkpointOf(tinyConfig(""));
   const bytes = exportOnnx(checkpoint, null);
   assert.equal(Buffer.compare(bytes, exportOnnx(checkpoint, null)), 0);
