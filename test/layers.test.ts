@@ -15,6 +15,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   config: ["nn", "models", "optim", "ops", "tensor", "runtime"],
   io: [],
   data: ["io"],
+  export: ["config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   verify: ["config", "data", "io", "optim", "autograd", "device", "runtime", "tensor", "ops", "nn", "models", "train"],
 };
 
@@ -25,7 +26,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   nn: ["autograd"],
   models: ["autograd"],
   train: ["autograd", "optim", "config", "data", "io"],
-  cli: ["autograd", "optim", "config", "data", "io", "verify"],
+  cli: ["autograd", "optim", "config", "data", "io", "export", "verify"],
 };
 
 const NODE_FOLDERS = ["data", "io", "train", "cli", "verify"];

@@ -6,10 +6,11 @@ import { Clock } from "../clock.ts";
 import { workloadTitle } from "../options.ts";
 import { compare } from "./compare.ts";
 import { compareSteps } from "./compare_steps.ts";
+import { compareEvaluations } from "./evaluation.ts";
 import { installPeers } from "./install.ts";
 import { openJax } from "./jax.ts";
 import { readOptions } from "./options.ts";
-import { ComparisonTable, means, stepLine, toJson, verdict } from "./report.ts";
+import { ComparisonTable, evaluationLines, means, stepLine, toJson, verdict } from "./report.ts";
 import type { ComparedRow, PeerName } from "./report.ts";
 import { openTensorFlow } from "./tfjs.ts";
 
@@ -47,7 +48,10 @@ async function main(args: readonly string[]): Promise<void> {
     const step = options.step ? await compareSteps(gpu, tfjs) : null;
     check();
     if (step) console.log(`\n${stepLine(step)}`);
-    if (json !== undefined) await writeFileAtomic(json, toJson(info, rows, step));
+    const evaluation = options.evaluation ? await compareEvaluations(gpu, adapter) : null;
+    check();
+    if (evaluation) console.log(`\n${evaluationLines(evaluation).join("\n")}`);
+    if (json !== undefined) await writeFileAtomic(json, toJson(info, { rows, step, evaluation }));
   } finally {
     for (const device of opened) device.close();
   }

@@ -9,11 +9,16 @@ import { LEAST_RATIO, TARGETS } from "./report.ts";
 
 const COMMAND = {
   call: "npm run bench:peers --",
-  summary: "Times convolutions, matrix products and a training step beside TensorFlow.js and jax-js on one adapter.",
+  summary:
+    "Times convolutions, matrix products and a training step beside TensorFlow.js and jax-js on one adapter, and an " +
+    "evaluation beside ONNX Runtime.",
   options: {
     set: { value: "NAME", help: "The rows of npm run bench: small (default), or full for GPUs." },
-    filter: { value: "RE", help: 'Only rows whose "NAME OP PASS" this matches; the step is "training step".' },
-    json: { value: "FILE", help: "Also writes adapter, rows and step into this file." },
+    filter: {
+      value: "RE",
+      help: 'Only rows whose "NAME OP PASS" this matches; besides: "training step", "evaluation".',
+    },
+    json: { value: "FILE", help: "Also writes adapter, rows, step and evaluation into this file." },
     torch: { value: "FILE", help: "Adds a column from what bench/peers/torch_bench.py printed." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
   },
@@ -27,6 +32,10 @@ least 20 ms of repetitions; the fastest of several samples counts. "x" is how ma
 TensorFlow.js runs in production mode on NHWC, gradients by the kernels that its differentiation calls. jax-js runs
 compiled by jit on NCHW, the only order it has, gradients by vjp without the forward pass.
 
+The evaluation is that of tiny with random numbers, 2 images of 128x256 from memory to their logits in memory; in ONNX
+Runtime of what npm run export makes of it, natively on 2 threads of the CPU and by the WebGPU execution provider, which
+waits for its device in a way that takes a core from adapters that run on the CPU.
+
 Where there is PyTorch, python3 bench/peers/torch_bench.py ROWS.json > torch.json times the same rows; ROWS.json is what
 --json of this command or of npm run bench wrote.
 
@@ -35,10 +44,12 @@ Exit code 0: whether they are met or not; 2: an option has to be put right.`,
 } as const;
 
 const STEP = "training step";
+const EVALUATION = "evaluation";
 
 export interface PeerOptions {
   readonly workloads: readonly Workload[];
   readonly step: boolean;
+  readonly evaluation: boolean;
   readonly torch: TorchTimes | null;
   readonly adapter: string | undefined;
   readonly json: string | undefined;
@@ -70,12 +81,12 @@ export function readOptions(args: readonly string[]): PeerOptions | null {
   const matches = parseFilter(filter);
   const all = workloads(parseSet(set)).filter(({ op }) => op.name === "conv2d" || op.name === "matmul");
   const selected = all.filter((workload) => matches(workloadTitle(workload)));
-  const step = matches(STEP);
-  if (selected.length === 0 && !step) {
+  const [step, evaluation] = [STEP, EVALUATION].map(matches);
+  if (selected.length === 0 && !step && !evaluation) {
     const some = `such as "${workloadTitle(all[0])}"`;
-    throw new UserError(`--filter ${filter}: none of the ${all.length} rows, ${some}, nor "${STEP}"`);
+    throw new UserError(`--filter ${filter}: none of the ${all.length} rows, ${some}, nor "${STEP}", "${EVALUATION}"`);
   }
-  return { workloads: selected, step, torch: torch === undefined ? null : readTorch(torch), adapter, json };
+  return { workloads: selected, step, evaluation, torch: torch === undefined ? null : readTorch(torch), adapter, json };
 }
 
 /** @throws UserError for a file that torch_bench.py has not written */

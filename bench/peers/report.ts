@@ -2,6 +2,7 @@
 import type { AdapterReport } from "../../src/device/capabilities.ts";
 import type { Pass, Workload } from "../workload.ts";
 import type { ComparedStep } from "./compare_steps.ts";
+import type { ComparedEvaluation } from "./evaluation.ts";
 
 export const PEERS = { tfjs: "TF.js", jax: "jax-js", torch: "torch" } as const;
 export type PeerName = keyof typeof PEERS;
@@ -128,8 +129,26 @@ export function stepLine({ ms, peers: { tfjs } }: ComparedStep): string {
   return `${ours}, ${PEERS.tfjs} ${tfjs.ms.toFixed(1)} ms: ${times.toFixed(2)} times, ${aim}`;
 }
 
-export function toJson(adapter: AdapterReport, rows: readonly ComparedRow[], step: ComparedStep | null): string {
-  return `${JSON.stringify({ adapter, rows, step }, null, 2)}\n`;
+/** One line of ours, and one for each way of ONNX Runtime. */
+export function evaluationLines({ ms, peers }: ComparedEvaluation): string[] {
+  const names = { cpu: "ONNX Runtime, CPU, 2 threads", webgpu: "ONNX Runtime, WebGPU" } as const;
+  const theirs = Object.entries(peers).map(([key, result]) => {
+    const name = names[key as keyof typeof peers];
+    if ("cannot" in result) return `  ${name} not timed: ${result.cannot}`;
+    return `  ${name} ${result.ms.toFixed(1)} ms: ${(result.ms / ms).toFixed(2)} times`;
+  });
+  return [`evaluation of tiny, from 2 images of 128x256 to their logits: ${ms.toFixed(1)} ms`, ...theirs];
+}
+
+/** What one run has compared; null for what it left out. */
+export interface Comparison {
+  readonly rows: readonly ComparedRow[];
+  readonly step: ComparedStep | null;
+  readonly evaluation: ComparedEvaluation | null;
+}
+
+export function toJson(adapter: AdapterReport, { rows, step, evaluation }: Comparison): string {
+  return `${JSON.stringify({ adapter, rows, step, evaluation }, null, 2)}\n`;
 }
 
 function ratiosTo(rows: readonly ComparedRow[], peer: PeerName): number[] {

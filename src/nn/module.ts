@@ -86,8 +86,11 @@ export abstract class Module {
     return variables;
   }
 
-  /** Allocates every parameter and buffer. The same seed (u32) gives the same bytes; see init.ts. */
-  initialize(gpu: Gpu, seed: number): this {
+  /**
+   * Allocates every parameter and buffer. The same seed (u32) gives the same bytes; see init.ts. Without one (null) the
+   * values are undefined until some are loaded.
+   */
+  initialize(gpu: Gpu, seed: number | null): this {
     for (const [name, variable] of this.#variables()) variable.initialize(gpu, seed, name);
     for (const entry of this.entries().values()) if (entry instanceof Counter) entry.value = 0;
     return this;

@@ -46,11 +46,14 @@ export class Variable {
     return this.#tensor;
   }
 
-  /** Allocates and fills with the initial values of the stream `name`. */
-  initialize(gpu: Gpu, seed: number, name: string): void {
+  /** Allocates and, with a seed, fills with the initial values of the stream `name`. */
+  initialize(gpu: Gpu, seed: number | null, name: string): void {
     this.dispose();
-    const values = initialValues(this.size, this.#initializer, seed, name);
-    this.#tensor = Tensor.from(gpu, values, this.shape).keep();
+    const tensor =
+      seed === null
+        ? Tensor.empty(gpu, this.shape)
+        : Tensor.from(gpu, initialValues(this.size, this.#initializer, seed, name), this.shape);
+    this.#tensor = tensor.keep();
     if (this.trainable) this.#tensor.requireGrad();
   }
 

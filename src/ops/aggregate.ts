@@ -1,7 +1,9 @@
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 import { argmax } from "./argmax.ts";
+import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
+import { ndarray } from "./ndarray.ts";
 import { reshape } from "./shape_ops.ts";
 import { slice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
@@ -10,6 +12,36 @@ export interface AggregateOptions {
   /** Take the vector of the most likely class, the first of equals, instead of the expected vector. */
   readonly hard: boolean;
 }
+
+const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>({
+  name: "memory_lookup",
+  forward(_ctx, [logits, memory], { slot }) {
+    const [, slots, channels] = memory.shape;
+    const classes = argmax(logits);
+    const out = Tensor.empty(memory.gpu, [...classes.shape, channels]);
+    memory.gpu.run("memory_lookup", { memory, classes, out }, {
+      elements: out.size,
+      params: { pixels: classes.size, slot },
+      constants: { SLOTS: slots, CHANNELS: channels },
+    });
+    classes.release();
+    return out;
+  },
+  reference([logits, memory], { slot }) {
+    const [classes, slots, channels] = memory!.shape;
+    const rows = Array.from({ length: logits!.data.length / classes }, (_, pixel) => {
+      const own = logits!.data.subarray(pixel * classes, (pixel + 1) * classes);
+      const row = own.indexOf(Math.max(...own)) * slots + slot;
+      return [...memory!.data.subarray(row * channels, (row + 1) * channels)];
+    });
+    return ndarray([...logits!.shape.slice(0, -1), channels], rows.flat());
+  },
+  samples: [
+    { inputs: [[1, 1, 1, 1], [1, 1, 1]], options: { slot: 0 } },
+    { inputs: [[2, 3, 5, 7], [7, 3, 6]], options: { slot: 2 }, note: "the last slot" },
+    { inputs: [{ shape: [1, 4, 3, 5], values: (i) => i % 3 }, [5, 2, 4]], options: { slot: 1 }, note: "ties" },
+  ],
+});
 
 /**
  * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of its class
@@ -33,7 +65,7 @@ export function aggregateMemory(logits: Tensor, memory: Tensor, slot: number, op
     throw new Error(`aggregateMemory: there is no slot ${slot}; the memory has ${slots} per class, counted from 0`);
   }
   const shape = [...logits.shape.slice(0, 3), channels];
-  return options.hard ? lookUp(argmax(logits), memory, slot, shape) : mix(logits, memory, slot, shape);
+  return options.hard ? apply(lookUpOp, [logits, memory], { slot }) : mix(logits, memory, slot, shape);
 }
 
 function mix(logits: Tensor, memory: Tensor, slot: number, shape: readonly number[]): Tensor {
@@ -42,15 +74,4 @@ function mix(logits: Tensor, memory: Tensor, slot: number, shape: readonly numbe
   const rows = slots === 1 ? memory : slice(memory, 1, slot, slot + 1);
   const constant = rows.view([classes, channels]); // a view has no history: no gradient reaches the memory
   return reshape(matmul(weights, constant), shape);
-}
-
-function lookUp(classes: Tensor, memory: Tensor, slot: number, shape: readonly number[]): Tensor {
-  const [, slots, channels] = memory.shape;
-  const out = Tensor.empty(memory.gpu, shape);
-  memory.gpu.run("memory_lookup", { memory, classes, out }, {
-    elements: out.size,
-    params: { pixels: classes.size, slot },
-    constants: { SLOTS: slots, CHANNELS: channels },
-  });
-  return out;
 }

@@ -101,12 +101,29 @@ class RecordingContext implements Context {
   }
 }
 
+/** Sees every op that is applied, but for those that other ops apply within their own forward. */
+export type Tracer = (op: string, inputs: Inputs, options: unknown, output: Tensor) => void;
+
+let tracer: Tracer | null = null;
+
+/** Runs `fn` with a tracer, or without one. Synchronous code only, as for `noGrad`. */
+export function traced<T>(by: Tracer | null, fn: () => T): T {
+  const before = tracer;
+  tracer = by;
+  try {
+    return fn();
+  } finally {
+    tracer = before;
+  }
+}
+
 /** Runs an op and records it where an input tracks gradients. */
 export function apply<I extends Inputs, O>(op: Op<I, O>, inputs: I, options: O): Tensor {
   const records = isGradEnabled() && op.backward !== undefined;
   const needsGrad = inputs.map((t) => records && t !== null && t.tracksGrad);
   const ctx = new RecordingContext(needsGrad);
-  const output = op.forward(ctx, inputs, options);
+  const output = traced(null, () => op.forward(ctx, inputs, options));
+  tracer?.(op.name, inputs, options, output);
   if (!needsGrad.includes(true)) {
     ctx.owned.forEach((tensor) => tensor.release());
     return output;

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { difference } from "../../bench/peers/evaluation.ts";
 import { readOptions } from "../../bench/peers/options.ts";
 import { permuted } from "../../bench/peers/peer.ts";
-import { ComparisonTable, geometricMean, means, ratio, stepLine, verdict } from "../../bench/peers/report.ts";
+import { ComparisonTable, evaluationLines, geometricMean } from "../../bench/peers/report.ts";
+import { means, ratio, stepLine, verdict } from "../../bench/peers/report.ts";
 import type { ComparedRow } from "../../bench/peers/report.ts";
 import { matmulPasses } from "../../bench/products.ts";
 import { UserError } from "../../src/errors.ts";
@@ -72,6 +74,18 @@ test("a training step is a ratio, or the reason why not", () => {
   assert.match(stepLine({ ...step, peers: { tfjs: { cannot: "another loss" } } }), /not timed: another loss$/);
 });
 
+test("an evaluation is a ratio to each way of ONNX Runtime, once their logits are ours", () => {
+  const lines = evaluationLines({ ms: 20, peers: { cpu: { ms: 10 }, webgpu: { cannot: "no device" } } });
+  assert.match(lines[0], /20\.0 ms$/);
+  assert.match(lines[1], /CPU.* 10\.0 ms: 0\.50 times$/);
+  assert.match(lines[2], /WebGPU not timed: no device$/);
+  const [want, close, far] = [Float32Array.of(-8, 1), Float32Array.of(-8, 1.0007), Float32Array.of(-8, 1.001)];
+  assert.is(difference(close, want), null);
+  assert.match(difference(far, want)!, /logit 1 is 1\.00\d+, ours 1$/);
+  assert.match(difference(Float32Array.of(NaN, 1), want)!, "logit 0 is NaN");
+  assert.match(difference(close.subarray(1), want)!, "1 logits, ours are 2");
+});
+
 test("axes are reordered as the other library has them", () => {
   const image = { data: Float32Array.from({ length: 12 }, (_, i) => i), shape: [1, 2, 2, 3] }; // NHWC
   const turned = permuted(image, [0, 3, 1, 2]);
@@ -92,7 +106,9 @@ test("options select rows, the step, and times from PyTorch", async () => {
     );
     assert.equal([step, torch!.ms.get("square 512 matmul forward"), torch!.device], [false, 3, "CPU"]);
     const onlyStep = readOptions(["--filter", "^training step$"])!;
-    assert.equal([onlyStep.workloads.length, onlyStep.step], [0, true]);
+    assert.equal([onlyStep.workloads.length, onlyStep.step, onlyStep.evaluation], [0, true, false]);
+    const onlyEvaluation = readOptions(["--filter", "^evaluation$"])!;
+    assert.equal([onlyEvaluation.workloads.length, onlyEvaluation.step, onlyEvaluation.evaluation], [0, false, true]);
     const all = readOptions([])!;
     assert.ok(all.step && all.workloads.length > 100);
     assert.equal([...new Set(all.workloads.map(({ op }) => op.name))].sort(), ["conv2d", "matmul"]);

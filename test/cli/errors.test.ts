@@ -78,6 +78,12 @@ const CASES: readonly Case[] = [
   ["eval", ["--checkpoint", foreign, "--panels", "x"], "--panels", '"x"'],
   ["eval", ["--checkpoint", foreign, "--format", "index"], "--format", "--save"],
   ["eval", ["--checkpoint", foreign, "--save", never, "--format", "jpg"], '"jpg"', "cityscapes-server"],
+  ["export", [], "--checkpoint"],
+  ["export", ["--checkpoint", foreign], foreign, "mcibi-webgpu checkpoint"],
+  ["export", ["--checkpoint", foreign, "--format", "pickle"], '"pickle"', "onnx or safetensors"],
+  ["export", ["--checkpoint", foreign, "--size", "64"], '"64"', "height,width or dynamic"],
+  ["export", ["--checkpoint", foreign, "--size", "64,0"], '"0"', "at least 1"],
+  ["export", ["--checkpoint", foreign, "--format", "safetensors", "--size", "64,64"], "--size", "onnx"],
 ];
 
 /** As many processes at once as machines have cores at least. */
