@@ -2,6 +2,8 @@
 import { openForCommand } from "../../src/cli/device.ts";
 import { runMain } from "../../src/cli/main.ts";
 import { writeFileAtomic } from "../../src/io/files.node.ts";
+import type { Gpu } from "../../src/runtime/gpu.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
 import { Clock } from "../clock.ts";
 import { workloadTitle } from "../options.ts";
 import { compare } from "./compare.ts";
@@ -10,7 +12,7 @@ import { compareEvaluations } from "./evaluation.ts";
 import { installPeers } from "./install.ts";
 import { openJax } from "./jax.ts";
 import { readOptions } from "./options.ts";
-import { ComparisonTable, evaluationLines, means, stepLine, toJson, verdict } from "./report.ts";
+import { ComparisonTable, evaluationLines, floorLines, means, stepLine, toJson, verdict } from "./report.ts";
 import type { ComparedRow, PeerName } from "./report.ts";
 import { openTensorFlow } from "./tfjs.ts";
 
@@ -32,6 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
 
     const names: PeerName[] = torch ? ["tfjs", "jax", "torch"] : ["tfjs", "jax"];
     const clock = new Clock(gpu);
+    const dispatchMs = workloads.length > 0 ? await measureDispatch(gpu, clock) : NaN;
     const table = new ComparisonTable(workloads, names);
     const rows: ComparedRow[] = [];
     if (workloads.length > 0) console.log(table.header());
@@ -42,7 +45,8 @@ async function main(args: readonly string[]): Promise<void> {
       rows.push(ms === undefined ? row : { ...row, peers: { ...row.peers, torch: { ms } } });
       console.log(table.row(rows.at(-1)!, workload.label));
     }
-    const sections = rows.length > 0 ? [table.footnotes(), means(rows, names), verdict(rows)] : [];
+    const all = [table.footnotes(), means(rows, names), verdict(rows), floorLines(rows, names, dispatchMs)];
+    const sections = rows.length > 0 ? all : [];
     for (const lines of sections) if (lines.length > 0) console.log(`\n${lines.join("\n")}`);
 
     const step = options.step ? await compareSteps(gpu, tfjs) : null;
@@ -55,6 +59,14 @@ async function main(args: readonly string[]): Promise<void> {
   } finally {
     for (const device of opened) device.close();
   }
+}
+
+/** What the adapter takes for a dispatch that has next to nothing to do. */
+async function measureDispatch(gpu: Gpu, clock: Clock): Promise<number> {
+  using _arena = gpu.arena();
+  const [x, y] = [Tensor.zeros(gpu, [1]), Tensor.empty(gpu, [1])];
+  const options = { elements: 1, params: { count: 1 }, constants: { OP: 0 } };
+  return (await clock.measure(() => gpu.run("activation.forward", { x, y }, options))).minMs;
 }
 
 await runMain(main);

@@ -121,6 +121,20 @@ export function verdict(rows: readonly ComparedRow[]): string[] {
   });
 }
 
+/** Of the ratios below the least one, how many nothing could lift: to a peer that takes few dispatches of nothing. */
+export function floorLines(rows: readonly ComparedRow[], peers: readonly PeerName[], dispatchMs: number): string[] {
+  const low = peers.flatMap((peer) =>
+    rows.flatMap((row) => {
+      const times = ratio(row, peer);
+      return times !== null && times < LEAST_RATIO ? [times * row.ms] : [];
+    }),
+  );
+  const bound = low.filter((peerMs) => peerMs < LEAST_RATIO * dispatchMs).length;
+  const needs = `are to a peer that needs less than ${LEAST_RATIO} times that`;
+  const empty = `a dispatch of one number takes ${(1000 * dispatchMs).toFixed(0)} us`;
+  return [`${empty}: of ${low.length} ratios below ${LEAST_RATIO}, ${bound} ${needs}`];
+}
+
 export function stepLine({ ms, peers: { tfjs } }: ComparedStep): string {
   const ours = `training step of a slim ResNet-18 FCN: ${ms.toFixed(1)} ms`;
   if ("cannot" in tfjs) return `${ours}; ${PEERS.tfjs} not timed: ${tfjs.cannot}`;

@@ -11,7 +11,7 @@ import { UserError } from "../errors.ts";
  * @throws UserError naming the file and the first field that is missing, of another type or out of range
  */
 export function checkStoredConfig(stored: unknown, where: string): Config {
-  const value = withBackboneType(stored);
+  const value = withLaterFields(stored);
   const found = fieldsOf(value);
   const examples = preset();
   const type = found.get("model.backbone.type");
@@ -30,12 +30,22 @@ export function checkStoredConfig(stored: unknown, where: string): Config {
   return value as Config;
 }
 
-/** Versions that knew one kind of backbone did not name it. */
-function withBackboneType(stored: unknown): unknown {
-  const config = stored as Config | null;
-  const backbone = config?.model?.backbone;
-  if (typeof backbone !== "object" || backbone === null || "type" in backbone) return stored;
-  return { ...config, model: { ...config!.model, backbone: { type: "resnet", ...(backbone as object) } } };
+/** What fields meant before they were there. */
+const EARLIER = {
+  model: { backbone: { type: "resnet" } },
+  data: { keepRatio: true, rotate: { probability: 0, degrees: 30 } },
+  train: { recompute: false },
+} as const;
+
+/** The configuration of an earlier version with the fields that it did not know. */
+function withLaterFields(stored: unknown, earlier: object = EARLIER): unknown {
+  if (typeof stored !== "object" || stored === null) return stored;
+  const config = stored as Record<string, unknown>;
+  const added = Object.entries(earlier).map(([name, value]: [string, unknown]) => {
+    const isGroup = typeof value === "object" && value !== null && name in config;
+    return [name, isGroup ? withLaterFields(config[name], value) : (config[name] ?? value)];
+  });
+  return { ...config, ...Object.fromEntries(added) };
 }
 
 const MOST_LISTED = 5;

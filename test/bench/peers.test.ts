@@ -8,7 +8,7 @@ import { difference } from "../../bench/peers/evaluation.ts";
 import { readOptions } from "../../bench/peers/options.ts";
 import { permuted } from "../../bench/peers/peer.ts";
 import { ComparisonTable, evaluationLines, geometricMean } from "../../bench/peers/report.ts";
-import { means, ratio, stepLine, verdict } from "../../bench/peers/report.ts";
+import { floorLines, means, ratio, stepLine, verdict } from "../../bench/peers/report.ts";
 import type { ComparedRow } from "../../bench/peers/report.ts";
 import { matmulPasses } from "../../bench/products.ts";
 import { UserError } from "../../src/errors.ts";
@@ -54,6 +54,9 @@ test("targets are met on their bounds and missed below them, and the worst row i
     "jax-js: 1 of 3 rows below 2.5, target 0: missed; the worst 2.00, layer conv2d backwardInput",
   ]);
   assert.match(verdict(rows.slice(2))[0], "TF.js: 2.50 in the geometric mean, target 5: missed");
+  const low = "of 1 ratios below 2.5";
+  assert.match(floorLines(rows, ["tfjs", "jax"], 0.5)[0], `takes 500 us: ${low}, 0 are`);
+  assert.match(floorLines(rows, ["tfjs", "jax"], 1)[0], `takes 1000 us: ${low}, 1 are`);
   assert.equal(verdict([rows[1]]).length, 2, "nothing is said of a peer without a time");
 });
 

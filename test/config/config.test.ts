@@ -160,10 +160,13 @@ test("the type of backbone decides about normalised outputs, the stride behind i
   assert.equal(on(standardBackbone("vit")), { ...none, outputNorm: { eps: 1e-6 }, heads: 3 });
 });
 
-test("stored configurations: an old one has a ResNet, every type is complete or refused", () => {
+test("stored configurations: an old one gets the fields it did not know, every type is complete or refused", () => {
   const stored = (): Config => JSON.parse(JSON.stringify(preset())) as Config;
   const old = stored();
   delete (old.model.backbone as Partial<BackboneConfig>).type;
+  delete (old.train as Partial<Config["train"]>).recompute;
+  delete (old.data as Partial<Config["data"]>).keepRatio;
+  delete (old.data as Partial<Config["data"]>).rotate;
   assert.equal(checkStoredConfig(old, "old.json"), preset());
   const vit = stored();
   vit.model.backbone = standardBackbone("vit");
