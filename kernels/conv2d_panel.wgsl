@@ -7,7 +7,8 @@
 //           given as 1 and group_in as the length of the run. For few channels, such as those of an image
 // params    n, h, w, oh, ow; in_channels, out_channels; group_in, group_out: of a group; group_bias: 0: bias is bound but not
 //           read, else its length per group; kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x
-// dispatch  (ceil(group_out / (4*LANES)), ceil(n*oh*ow / (128/LANES)), groups) workgroups of 8
+// dispatch  (ceil(n*oh*ow / (128/LANES)), ceil(group_out / (4*LANES)), groups) workgroups of 8: neighbours share weights, which
+//           are the larger operand where the order matters
 // limits    group_out is a multiple of 4; group_in too, unless EACH, which takes neither groups nor dilation along x; subgroups of
 //           at least 8 lanes that hold a workgroup of 8
 
@@ -71,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let in_places = params.in_channels / unit;
   let pixels = params.n * params.oh * params.ow;
   let first = lane & (8u - LANES);
-  let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
+  let row0 = (group.x * (8u / LANES) + first / LANES) * ROWS;
 
   // Where tap (0, 0) of the pixels that this lane loads lies: in the image, and in memory. Pixels beyond the last lie outside.
   var top: array<i32, LOADS>;
@@ -101,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 
-  let column = group.x * LANES + lane - first;
+  let column = group.y * LANES + lane - first;
   let to = group.z * group_out + min(column, group_out - 1u);
   var texel = to;
   var c: array<vec4f, ROWS>;

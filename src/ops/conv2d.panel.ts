@@ -24,7 +24,7 @@ export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2
   const [maps, kernels] = EACH ? [x.detach(), w.view([g.kernel[0], 1, run, groupOut])] : [padToFours(x, g.groups), w];
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.groups * columns]);
   x.gpu.run("conv2d_panel", { x: maps, x_each: maps, w: weightTexels(kernels, g.groups), bias: bias ?? x, y }, {
-    grid: [Math.ceil(columns / cols), Math.ceil(pixels / rows), g.groups],
+    grid: [Math.ceil(pixels / rows), Math.ceil(columns / cols), g.groups],
     params: {
       ...imageParams(g),
       ...windowParams(g),
