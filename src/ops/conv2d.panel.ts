@@ -21,7 +21,8 @@ export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2
   const { rows, cols } = panelTile(tune);
   const EACH = groupIn % 4 !== 0 && g.groups === 1 && g.dilation[1] === 1;
   const run = g.kernel[1] * groupIn;
-  const [maps, kernels] = EACH ? [x.detach(), w.view([g.kernel[0], 1, run, groupOut])] : [padToFours(x, g.groups), w];
+  const maps = EACH ? x.detach() : padToFours(x, g.groups);
+  const kernels = w.view(EACH ? [g.kernel[0], 1, run, groupOut] : w.shape);
   const y = Tensor.empty(x.gpu, [g.n, g.oh, g.ow, g.groups * columns]);
   x.gpu.run("conv2d_panel", { x: maps, x_each: maps, w: weightTexels(kernels, g.groups), bias: bias ?? x, y }, {
     grid: [Math.ceil(pixels / rows), Math.ceil(columns / cols), g.groups],
@@ -35,7 +36,7 @@ export function panelForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2
     constants: { EACH },
     tune,
   });
-  maps.release();
+  [maps, kernels].forEach((tensor) => tensor.release());
   return cutFromFours(y, groupOut, g.groups);
 }
 
