@@ -98,7 +98,8 @@ export class TorchTensor {
       const absolute = source.byteOffset + start;
       if (absolute % type.bytes === 0) return type.view(source.buffer as ArrayBuffer, absolute, count);
       this.#allow(count * type.bytes);
-      return type.view(source.slice(start, start + count * type.bytes).buffer as ArrayBuffer, 0, count);
+      // Not slice(), which in a Buffer is a view.
+      return type.view(new Uint8Array(source.subarray(start, start + count * type.bytes)).buffer, 0, count);
     }
     this.#allow(count * type.bytes);
     const out = new Uint8Array(count * type.bytes);
