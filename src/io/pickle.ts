@@ -1,7 +1,7 @@
 /**
- * Reads Python pickles of protocols 2 to 5 without running anything: a global is only what the caller's table says it
- * is, and one that is not in the table ends the reading. Values become plain ones: dict -> Map, list and tuple -> array,
- * int -> number or bigint, str -> string, bytes -> Uint8Array.
+ * Reads Python pickles of protocols 2 to 5 without running anything: a global is only what the caller's table says
+ * it is, and one that is not in the table ends the reading. Values become plain ones: dict -> Map, list and tuple ->
+ * array, int -> number or bigint, str -> string, bytes -> Uint8Array.
  * Source of the format: CPython's Lib/pickletools.py.
  */
 

@@ -68,8 +68,8 @@ function parseZip(bytes: Uint8Array, fail: Fail, allow: Allow): PthValue {
   const suffix = "/data.pkl";
   const pickles = [...archive.entries.values()].filter(({ name }) => name.endsWith(suffix));
   const root = pickles[0]?.name.slice(0, -suffix.length);
-  if (pickles.length !== 1) fail(`a ZIP archive with ${pickles.length} entries data.pkl, expected one: not of torch.save`);
-  if (archive.entries.has(`${root}/constants.pkl`)) fail("a TorchScript program; expected a state_dict of torch.save");
+  if (pickles.length !== 1) fail(`${pickles.length} entries data.pkl, expected one: no archive of torch.save`);
+  if (archive.entries.has(`${root}/constants.pkl`)) fail("a TorchScript program, expected torch.save's state_dict");
   const order = archive.entries.get(`${root}/byteorder`);
   if (order) requireLittleEndian(new TextDecoder().decode(archive.read(order)) === "little", fail);
   const contents = new Map<string, () => Uint8Array>();
@@ -95,7 +95,7 @@ function parseLegacy(bytes: Uint8Array, fail: Fail, allow: Allow): PthValue {
     const storage = storages.get(key) ?? { dtype, count, bytes: null };
     storages.set(key, storage);
     if (storage.dtype !== dtype || storage.count !== count) fail(`damaged: storage ${key} is described in two ways`);
-    if (view && view.offset + view.count > count) fail(`damaged: a view beyond the ${count} elements of storage ${key}`);
+    if (view && view.offset + view.count > count) fail(`damaged: a view beyond the ${count} elements of ${key}`);
     const { offset, count: viewed } = view ?? { offset: 0, count };
     const content = (): Uint8Array => {
       const whole = storage.bytes ?? fail(`the storage ${key} is missing`);
@@ -113,7 +113,7 @@ function parseLegacy(bytes: Uint8Array, fail: Fail, allow: Allow): PthValue {
   const magic = next();
   if (magic !== MAGIC_NUMBER) fail(`a pickle of ${describeValue(magic)}; torch.save begins with its magic number`);
   const version = next();
-  if (version !== PROTOCOL_VERSION) fail(`version ${describeValue(version)} of the format, expected ${PROTOCOL_VERSION}`);
+  if (version !== PROTOCOL_VERSION) fail(`format version ${describeValue(version)}, expected ${PROTOCOL_VERSION}`);
   const machine = next();
   if (!(machine instanceof Map)) fail(`${describeValue(machine)} instead of what machine wrote it`);
   requireLittleEndian((machine as Map<unknown, unknown>).get("little_endian") === true, fail);
@@ -127,7 +127,7 @@ function parseLegacy(bytes: Uint8Array, fail: Fail, allow: Allow): PthValue {
     const end = position + 8 + storage.count * storage.dtype.bytes;
     if (end > bytes.length) fail(`truncated: storage ${key} ends at byte ${end}, the file has ${bytes.length}`);
     const count = view.getBigInt64(position, true);
-    if (count !== BigInt(storage.count)) fail(`damaged: storage ${key} has ${count} elements, expected ${storage.count}`);
+    if (count !== BigInt(storage.count)) fail(`damaged: ${count} elements in ${key}, expected ${storage.count}`);
     storage.bytes = bytes.subarray(position + 8, end);
     position = end;
   }

@@ -163,30 +163,29 @@ export function torchGlobals(fail: Fail, allow: Allow): ReadonlyMap<string, unkn
   };
   const rebuild = new PickleFunction(tensor);
   const parameter = new PickleFunction(([data]) => data);
-  const first = (what: string) =>
-    new PickleFunction(([value = []]) => (Array.isArray(value) ? value : fail(`damaged: ${what} of ${describeValue(value)}`)));
+  const size = ([value = []]: readonly unknown[]): unknown =>
+    Array.isArray(value) ? value : fail(`damaged: a torch.Size of ${describeValue(value)}`);
   const orderedDict = new PickleFunction(([pairs = []]) => {
     const isPairs = Array.isArray(pairs) && pairs.every((pair) => Array.isArray(pair) && pair.length === 2);
-    return isPairs ? new Map(pairs as [unknown, unknown][]) : fail(`damaged: an OrderedDict of ${describeValue(pairs)}`);
+    if (!isPairs) return fail(`damaged: an OrderedDict of ${describeValue(pairs)}`);
+    return new Map(pairs as [unknown, unknown][]);
   });
-  const globals: [string, unknown][] = [
+  const numpyScalar = new PickleFunction(([type, bytes]) => readScalar(type, bytes, fail));
+  return new Map<string, unknown>([
     ["collections.OrderedDict", orderedDict],
     ["torch._utils._rebuild_tensor", rebuild],
     ["torch._utils._rebuild_tensor_v2", rebuild],
     ["torch._utils._rebuild_parameter", parameter],
-    ["torch.Size", first("a torch.Size")],
+    ["torch.Size", new PickleFunction(size)],
     ["torch.device", new PickleFunction((args) => args.map(String).join(":"))],
-    ...Object.entries(DTYPES).map(([name, type]) => [`torch.${name}`, new StorageType(type)] as [string, unknown]),
-    ...Object.values(DTYPES).map(({ name }) => [`torch.${name}`, name] as [string, unknown]),
+    ...Object.entries(DTYPES).map(([name, type]) => [`torch.${name}`, new StorageType(type)] as const),
+    ...Object.values(DTYPES).map(({ name }) => [`torch.${name}`, name] as const),
     // Bytes of Python 2 and of protocol 2 pass as text through this.
     ["_codecs.encode", new PickleFunction(([text, encoding]) => encodeLatin1(text, encoding, fail))],
-    ...["numpy.dtype", "numpy.dtypes.dtype"].map((name) => [name, new PickleFunction(([type]) => new NumpyDtype(type, fail))]),
-    ...["numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"].map((name) => [
-      name,
-      new PickleFunction(([type, bytes]) => readScalar(type, bytes, fail)),
-    ]),
-  ] as [string, unknown][];
-  return new Map(globals);
+    ["numpy.dtype", new PickleFunction(([type]) => new NumpyDtype(type, fail))],
+    ["numpy.core.multiarray.scalar", numpyScalar],
+    ["numpy._core.multiarray.scalar", numpyScalar],
+  ]);
 }
 
 const isCounts = (value: unknown): value is number[] =>
