@@ -1,6 +1,6 @@
 /**
- * `npm run eval`: scores a checkpoint on a dataset, saves predictions. A checkpoint of `npm run train` says which network
- * it is of; for weights from elsewhere a preset does.
+ * `npm run eval`: scores a checkpoint on a dataset, saves predictions. A checkpoint of `npm run train` says which
+ * network it is of; for weights from elsewhere a preset does.
  */
 import { join } from "node:path";
 import { buildModel } from "../config/model.ts";
