@@ -23,7 +23,7 @@ export interface LoadOptions {
   readonly strict?: boolean;
   /** Names starting with one of these keep their present values, as classifiers of another dataset have to. */
   readonly reinitialize?: readonly string[];
-  /** More names of a kind than this are summed up by their prefixes in an error. Default 20. */
+  /** After so many names of a kind an error sums up the others by their prefixes. Default 20. */
   readonly mostListed?: number;
 }
 
@@ -92,10 +92,10 @@ const toFloats = (data: StateTensor["data"]): Float32Array =>
 const MOST_LISTED = 20;
 const MOST_GROUPS = 12;
 
-/** A heading and the names; where they are too many, their prefixes of up to three parts with how many share each. */
+/** A heading and the names: the first ones in full, the others by prefixes of up to three parts that they share. */
 function list(kind: string, names: readonly string[], most: number): string[] {
   if (names.length === 0) return [];
-  const lines = names.length <= most ? names : groups(names);
+  const lines = [...names.slice(0, most), ...groups(names.slice(most))];
   return [`${names.length} ${kind}:`, ...lines.map((line) => `  ${line}`)];
 }
 
@@ -110,7 +110,7 @@ function groups(names: readonly string[]): string[] {
     return counts;
   });
   const counts = byDepth.find(({ size }) => size <= MOST_GROUPS) ?? byDepth[2];
-  const lines = [...counts].map(([prefix, count]) => `${prefix}.* (${count})`);
+  const lines = [...counts].map(([prefix, count]) => `${prefix}.* (${count} more)`);
   const rest = lines.length - MOST_GROUPS;
   return rest > 0 ? [...lines.slice(0, MOST_GROUPS), `and ${rest} more groups`] : lines;
 }

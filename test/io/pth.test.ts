@@ -186,7 +186,8 @@ test("a damaged storage is noticed by its checksum", async () => {
 
 test("files without a state_dict say what they have", async () => {
   const module = readFileSync(join(CARRIED, "module.pth"));
-  await assertRejects(() => parseStateFile(module, "m.pth"), PthError, "m.pth", "torch.nn.modules.container.Sequential");
+  const name = "torch.nn.modules.container.Sequential";
+  await assertRejects(() => parseStateFile(module, "m.pth"), PthError, "m.pth", name);
   const refused = (body: string, ...message: string[]) =>
     assertRejects(() => parseStateFile(zip(pickle(body)), "f.pth"), PthError, "f.pth", ...message);
   await refused("K\x05", "5, expected a state_dict");
@@ -245,7 +246,8 @@ withTorch("PyTorch loads what we write, strictly, and computes the same with it"
   net.forward(x); // so that the running statistics are not those of the beginning
   const file = join(folder, "ours.safetensors");
   writeFileSync(file, serializeSafetensors(await net.stateDict()));
-  const { kinds, output } = JSON.parse(runScript("check", file)) as { kinds: Record<string, unknown>; output: number[] };
+  const checked = JSON.parse(runScript("check", file)) as { kinds: Record<string, unknown>; output: number[] };
+  const { kinds, output } = checked;
   assert.equal(kinds["0.weight"], ["torch.float32", [4, 3, 3, 2]]);
   assert.equal(kinds["1.num_batches_tracked"], ["torch.int64", []]);
   const y = net.eval().forward(x); // [2, 3, 3, 2]
