@@ -38,7 +38,7 @@ const COMMAND = {
     pretrained: { value: "FILE", help: "Starts with this backbone, .pth or safetensors, such as ImageNet's." },
     weights: { value: "FILE", help: "Starts with the weights of a whole network: a checkpoint, .pth or safetensors." },
     "reinit-classifiers": { help: "With --weights of other classes: leaves out what depends on them." },
-    verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+    verbose: { help: "With these: lists every tensor that does not fit, instead of summing them up." },
     run: { value: "DIR", help: "Where the results go. Default: runs/DATASET-PRESET-TIME." },
     resume: { value: "RUN", help: "Continues the run in this folder, to the same bytes as if it had never stopped." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
@@ -55,7 +55,7 @@ type TrainOptions = Values<typeof COMMAND.options>;
 /** What --resume takes from the run itself. */
 const FIXED_ON_RESUME = [
   "dataset", "split", "preset", "set", "epochs", "seed", "recompute", "run", "variant",
-  "pretrained", "weights", "reinit-classifiers",
+  "pretrained", "weights", "reinit-classifiers", "verbose",
 ] as const;
 
 interface Plan {
@@ -129,6 +129,9 @@ async function startingWeights(options: TrainOptions): Promise<StartingWeights |
     throw new UserError("--pretrained and --weights exclude each other: the weights of a network have its backbone");
   }
   if (reinitializes && weights === undefined) throw new UserError("--reinit-classifiers goes with --weights only");
+  if (verbose && pretrained === undefined && weights === undefined) {
+    throw new UserError("--verbose goes with --pretrained and --weights only");
+  }
   if (pretrained !== undefined) return { weights: await readWeights(pretrained), part: "backbone", mostListed };
   if (weights === undefined) return null;
   const part = reinitializes ? "without classifiers" : "network";

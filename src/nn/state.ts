@@ -80,8 +80,9 @@ export function loadState(entries: StateEntries, dict: StateDict, options: LoadO
   }
   for (const [name, entry] of wanted) {
     const data = dict.get(name)?.data;
-    if (!(entry instanceof Variable)) entry.value = Number(data?.[0] ?? 0);
-    else if (data) entry.assign(fromTorch(toFloats(data), entry.shape, entry.layout));
+    if (!data && (!strict || entry instanceof Variable)) continue;
+    if (entry instanceof Variable) entry.assign(fromTorch(toFloats(data!), entry.shape, entry.layout));
+    else entry.value = Number(data?.[0] ?? 0);
   }
   return { missing, unexpected };
 }

@@ -67,6 +67,7 @@ const CASES: readonly Case[] = [
   ["train", ["--weights", foreign, "--pretrained", foreign], "--pretrained and --weights"],
   ["train", ["--reinit-classifiers"], "--reinit-classifiers", "--weights"],
   ["train", ["--pretrained", never], never, "no such file"],
+  ["train", ["--verbose"], "--verbose", "--pretrained"],
   ["train", ["--dataset", "kitti"], '"kitti"', "camvid"],
   ["train", on(temporary.join("nowhere")), temporary.join("nowhere"), "no such file"],
   ["train", on(damaged), badLabel, "77"],
