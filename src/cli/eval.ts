@@ -1,6 +1,10 @@
-/** `npm run eval`: scores a checkpoint on a dataset, saves predictions. The checkpoint says which network it is of. */
+/**
+ * `npm run eval`: scores a checkpoint on a dataset, saves predictions. A checkpoint of `npm run train` says which
+ * network it is of; for weights from elsewhere a preset does.
+ */
 import { join } from "node:path";
 import { buildModel } from "../config/model.ts";
+import { PRESET_NAMES, preset } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
 import { validateConfig } from "../config/validate.ts";
 import type { Config } from "../config/config.ts";
@@ -11,8 +15,8 @@ import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
 import { RandomState } from "../nn/random_state.ts";
 import type { Gpu } from "../runtime/gpu.ts";
-import { loadWeights, readCheckpoint } from "../train/checkpoint.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
+import { isCheckpoint, loadWeights, readWeights, requireClasses } from "../train/checkpoint.ts";
+import type { Weights } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { scores } from "../train/metrics.ts";
 import type { Confusion } from "../train/metrics.ts";
@@ -33,11 +37,12 @@ const COMMAND = {
   call: "npm run eval --",
   summary: "Scores a checkpoint on a dataset, prints the scores of every class, saves predictions.",
   options: {
-    checkpoint: { value: "FILE", help: "Such as runs/RUN/checkpoints/best.safetensors. Required." },
+    checkpoint: { value: "FILE", help: "A run's checkpoints/best.safetensors, or an official .pth. Required." },
+    preset: { value: "NAME", help: `The network of weights from elsewhere, one of ${PRESET_NAMES.join(", ")}.` },
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the one it was trained on.` },
     root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
     split: { value: "NAME", help: "What to score on. Default: what the training run evaluated on." },
-    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}, such as eval.flip=true.` },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}; of a --preset any field.` },
     json: { value: "FILE", help: "Also writes the scores and the confusion matrix into this file." },
     save: { value: "DIR", help: "Writes every prediction into this folder: palette PNG, named as its image." },
     format: {
@@ -51,6 +56,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     profile: { help: "Measures every kernel and prints where the GPU's time went." },
+    verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
   },
 } as const;
 
@@ -62,15 +68,15 @@ async function main(args: readonly string[]): Promise<void> {
   const panels = wholeNumber("panels", options.panels, 0) ?? 0;
   const format = parseFormat(options);
   const variants = parseVariants(options.variant);
-  const checkpoint = await readCheckpoint(options.checkpoint);
-  const config = adjust(checkpoint.config, options.set);
+  const checkpoint = await readWeights(options.checkpoint);
+  const config = configOf(checkpoint, options.preset, options.set);
   const device = await openForCommand({ adapter, profile, variants });
   try {
     const { gpu, check } = device;
     const output = new ProgressLine();
-    const name = options.dataset ?? checkpoint.subject.dataset;
+    const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);
     const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
-    requireSameClasses(checkpoint, dataset);
+    requireClasses(checkpoint, dataset.spec);
     const { items, spec, split, isLabelled } = dataset;
     const onPrediction = options.save === undefined ? undefined : predictionWriter(options.save, dataset, format);
     if (!onPrediction) requireLabels(dataset, "score against; --save DIR writes the predictions");
@@ -78,7 +84,7 @@ async function main(args: readonly string[]): Promise<void> {
     output.log(`${device.adapter}\n${items.length} images of ${name} ${split}, checkpoint ${checkpoint.path}`);
     const begun = performance.now();
     showCompilation(gpu, output);
-    const model = loadModel(gpu, config, checkpoint);
+    const model = loadModel(gpu, { config, checkpoint, numClasses: spec.numClasses, verbose: options.verbose });
     const confusion = await evaluate(gpu, {
       ...{ model, dataset, config, panels, onPrediction },
       onPanel: ({ item, classes }) => {
@@ -112,10 +118,20 @@ function parseFormat({ save, format }: { save?: string; format?: string }): Pred
   return found;
 }
 
-function adjust(stored: Config, fields: readonly string[]): Config {
-  const config = structuredClone(stored);
+/** The checkpoint's own configuration with some fields changed; for weights from elsewhere a preset with any. */
+function configOf(checkpoint: Weights, name: string | undefined, fields: readonly string[]): Config {
+  const { path } = checkpoint;
+  const isOwn = isCheckpoint(checkpoint);
+  if (isOwn && name !== undefined) {
+    throw new UserError(`--preset ${name}: checkpoint ${path} has a configuration of its own`);
+  }
+  if (!isOwn && name === undefined) {
+    const choices = PRESET_NAMES.join(", ");
+    throw new UserError(`checkpoint ${path} does not say which network it is of: give --preset, one of ${choices}`);
+  }
+  const config = isOwn ? structuredClone(checkpoint.config) : preset(name);
   for (const field of fields) {
-    if (!ADJUSTABLE.some((prefix) => field.startsWith(prefix))) {
+    if (isOwn && !ADJUSTABLE.some((prefix) => field.startsWith(prefix))) {
       throw new UserError(`--set ${field}: evaluation can change ${ADJUSTABLE.join(", ")} only`);
     }
     setFieldFromOption(config, field);
@@ -124,26 +140,26 @@ function adjust(stored: Config, fields: readonly string[]): Config {
   return config;
 }
 
-function requireSameClasses({ path, subject }: Checkpoint, { spec }: Dataset): void {
-  if (String(subject.classNames) === String(spec.classNames)) return;
-  throw new UserError(
-    `checkpoint ${path} knows the ${subject.classNames.length} classes of ${subject.dataset} ` +
-      `(${subject.classNames.slice(0, 3).join(", ")}, ...), not the ${spec.numClasses} of ${spec.name}`,
-  );
+interface ModelOptions {
+  readonly config: Config;
+  readonly checkpoint: Weights;
+  readonly numClasses: number;
+  readonly verbose: boolean;
 }
 
-function loadModel(gpu: Gpu, config: Config, checkpoint: Checkpoint) {
+function loadModel(gpu: Gpu, { config, checkpoint, numClasses, verbose }: ModelOptions) {
   const { seed } = config.train;
-  const model = buildModel(config, checkpoint.subject.classNames.length, new RandomState(seed)).initialize(gpu, seed);
-  loadWeights(model, checkpoint);
+  const model = buildModel(config, numClasses, new RandomState(seed)).initialize(gpu, seed);
+  loadWeights(model, checkpoint, verbose ? { mostListed: Infinity } : {});
   return model.eval();
 }
 
-function toJson({ path, progress }: Checkpoint, config: Config, dataset: Dataset, confusion: Confusion) {
+function toJson(checkpoint: Weights, config: Config, dataset: Dataset, confusion: Confusion) {
   const { spec, split, items } = dataset;
   const { classes, counts } = confusion;
+  const iteration = isCheckpoint(checkpoint) ? checkpoint.progress.iteration : null;
   return {
-    ...{ checkpoint: path, iteration: progress.iteration, dataset: spec.name, split, images: items.length },
+    ...{ checkpoint: checkpoint.path, iteration, dataset: spec.name, split, images: items.length },
     ...{ eval: config.eval, size: config.data.size, classNames: spec.classNames },
     scores: scoreJson(spec.classNames, scores(confusion)),
     /** By [label][prediction]. */

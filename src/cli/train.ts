@@ -7,11 +7,12 @@ import type { Config } from "../config/config.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { readCheckpoint } from "../train/checkpoint.ts";
+import { readCheckpoint, readWeights } from "../train/checkpoint.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { ProgressLine } from "../train/progress.ts";
 import { profileTable, scoreTable } from "../train/report.ts";
 import { runTraining } from "../train/run.ts";
+import type { StartingWeights } from "../train/run.ts";
 import { configDifferences } from "../train/stored_config.ts";
 import { RunFolder } from "../train/run_folder.ts";
 import type { RunDescription } from "../train/run_folder.ts";
@@ -34,7 +35,10 @@ const COMMAND = {
     epochs: { value: "N", help: "Short for --set train.epochs=N." },
     seed: { value: "N", help: "Short for --set train.seed=N." },
     recompute: { help: "Short for --set train.recompute=true: less memory, more time, the same bytes." },
-    weights: { value: "FILE", help: "Starts with a checkpoint's weights; classifiers only if the classes agree." },
+    pretrained: { value: "FILE", help: "Starts with this backbone, .pth or safetensors, such as ImageNet's." },
+    weights: { value: "FILE", help: "Starts with the weights of a whole network: a checkpoint, .pth or safetensors." },
+    "reinit-classifiers": { help: "With --weights of other classes: leaves out what depends on them." },
+    verbose: { help: "With these: lists every tensor that does not fit, instead of summing them up." },
     run: { value: "DIR", help: "Where the results go. Default: runs/DATASET-PRESET-TIME." },
     resume: { value: "RUN", help: "Continues the run in this folder, to the same bytes as if it had never stopped." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
@@ -50,7 +54,8 @@ type TrainOptions = Values<typeof COMMAND.options>;
 
 /** What --resume takes from the run itself. */
 const FIXED_ON_RESUME = [
-  "dataset", "split", "preset", "set", "epochs", "seed", "recompute", "weights", "run", "variant",
+  "dataset", "split", "preset", "set", "epochs", "seed", "recompute", "run", "variant",
+  "pretrained", "weights", "reinit-classifiers", "verbose",
 ] as const;
 
 interface Plan {
@@ -58,7 +63,7 @@ interface Plan {
   readonly variants: Readonly<Record<string, string>>;
   readonly folder: RunFolder;
   readonly resume: Checkpoint | null;
-  readonly weights: Checkpoint | null;
+  readonly start: StartingWeights | null;
 }
 
 async function train(args: readonly string[]): Promise<number> {
@@ -66,7 +71,7 @@ async function train(args: readonly string[]): Promise<number> {
   if (!options) return 0;
   const { adapter, profile } = options;
   const plan = options.resume === undefined ? await planNew(options) : await planResumed(options.resume, options);
-  const { config, variants, folder, resume, weights } = plan;
+  const { config, variants, folder, resume, start } = plan;
   const device = await openForCommand({ adapter, profile, variants });
   try {
     const output = new ProgressLine();
@@ -87,7 +92,7 @@ async function train(args: readonly string[]): Promise<number> {
     );
     const stop = stopOnSignals(() => output.log("stopping after this iteration; once more to end at once"));
     const confusion = await runTraining({
-      ...{ gpu, description, trainSet, evalSet, folder, resume, weights, output, check },
+      ...{ gpu, description, trainSet, evalSet, folder, resume, start, output, check },
       signal: stop.signal,
     });
     output.clear();
@@ -112,8 +117,25 @@ async function planNew(options: TrainOptions): Promise<Plan> {
   validateConfig(config);
   const folder = new RunFolder(options.run ?? defaultFolder(config));
   await folder.requireEmpty();
-  const weights = options.weights === undefined ? null : await readCheckpoint(options.weights);
-  return { config, variants: parseVariants(options.variant), folder, resume: null, weights };
+  const start = await startingWeights(options);
+  return { config, variants: parseVariants(options.variant), folder, resume: null, start };
+}
+
+async function startingWeights(options: TrainOptions): Promise<StartingWeights | null> {
+  const { pretrained, weights, verbose } = options;
+  const reinitializes = options["reinit-classifiers"];
+  const mostListed = verbose ? Infinity : undefined;
+  if (pretrained !== undefined && weights !== undefined) {
+    throw new UserError("--pretrained and --weights exclude each other: the weights of a network have its backbone");
+  }
+  if (reinitializes && weights === undefined) throw new UserError("--reinit-classifiers goes with --weights only");
+  if (verbose && pretrained === undefined && weights === undefined) {
+    throw new UserError("--verbose goes with --pretrained and --weights only");
+  }
+  if (pretrained !== undefined) return { weights: await readWeights(pretrained), part: "backbone", mostListed };
+  if (weights === undefined) return null;
+  const part = reinitializes ? "without classifiers" : "network";
+  return { weights: await readWeights(weights), part, mostListed };
 }
 
 async function planResumed(run: string, options: TrainOptions): Promise<Plan> {
@@ -130,7 +152,7 @@ async function planResumed(run: string, options: TrainOptions): Promise<Plan> {
     throw new UserError(`checkpoint ${folder.last} is not from the run in ${run}: ${differences.join("; ")}`);
   }
   if (options.root !== undefined) config.data.root = options.root;
-  return { config, variants, folder, resume, weights: null };
+  return { config, variants, folder, resume, start: null };
 }
 
 /** runs/DATASET-PRESET-TIME, the time being local and to the second. */

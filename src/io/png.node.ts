@@ -1,5 +1,6 @@
 import { constants, deflateSync, inflateSync } from "node:zlib";
 import { UserError } from "../errors.ts";
+import { crc32 } from "./crc32.ts";
 
 /**
  * PNG without colour conversion: a palette image stays its indices, 16-bit samples stay 16 bits, samples below 8 bits
@@ -314,15 +315,4 @@ function chunk(type: string, body: Uint8Array): Uint8Array {
   bytes.set(body, 8);
   view.setUint32(8 + body.length, crc32(bytes.subarray(4, 8 + body.length)));
   return bytes;
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
-  return n;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

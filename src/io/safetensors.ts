@@ -180,7 +180,8 @@ function viewOrCopy(bytes: Uint8Array, dtype: SafetensorsDtype, start: number, l
   const absolute = bytes.byteOffset + start;
   const count = length / Type.BYTES_PER_ELEMENT;
   if (absolute % Type.BYTES_PER_ELEMENT === 0) return new Type(bytes.buffer as ArrayBuffer, absolute, count);
-  return new Type(bytes.slice(start, start + length).buffer);
+  // Not slice(), which in a Buffer is a view.
+  return new Type(new Uint8Array(bytes.subarray(start, start + length)).buffer);
 }
 
 function dtypeOf(data: SafetensorsData): SafetensorsDtype {

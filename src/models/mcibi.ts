@@ -81,7 +81,7 @@ export class Mcibi extends Module {
   /** Null when the memory is switched off. */
   readonly memory: FeatureMemory | null;
   readonly alignCorners: boolean;
-  readonly #backbone: Backbone;
+  readonly backbone: Backbone;
   /** One per map; empty where they are not normalised. */
   readonly #norms: readonly LayerNorm[];
   readonly #downsample: Layer | null;
@@ -97,8 +97,8 @@ export class Mcibi extends Module {
     super();
     const { numClasses, featsChannels, outChannels = featsChannels, headSlope: slope, memory, auxiliary } = options;
     this.alignCorners = options.alignCorners;
-    this.#backbone = this.child("backbone_net", buildBackbone(options.backbone, random));
-    const { channels } = this.#backbone;
+    this.backbone = this.child("backbone_net", buildBackbone(options.backbone, random));
+    const { channels } = this.backbone;
     const last = channels[channels.length - 1];
     const { outputNorm } = options;
     const norms = outputNorm ? channels.map((width) => new LayerNorm(width, outputNorm)) : [];
@@ -132,7 +132,7 @@ export class Mcibi extends Module {
    * heads `preds_aux1`, `preds_aux2`, ...).
    */
   forward(image: Tensor, watch: Watch = unwatched): McibiOutput {
-    const maps = this.#backbone.forward(image, watch);
+    const maps = this.backbone.forward(image, watch);
     const outputs = this.#norms.length > 0 ? maps.map((map, i) => this.#norms[i].forward(map)) : maps;
     const deepest = outputs[outputs.length - 1];
     const last = this.#downsample?.forwardBlock(deepest) ?? deepest;

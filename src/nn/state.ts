@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly strict?: boolean;
   /** Names starting with one of these keep their present values, as classifiers of another dataset have to. */
   readonly reinitialize?: readonly string[];
+  /** After so many names of a kind an error sums up the others by their prefixes. Default 20. */
+  readonly mostListed?: number;
 }
 
 export interface LoadReport {
@@ -53,15 +55,17 @@ export async function readState(entries: StateEntries): Promise<Map<string, Stat
 }
 
 /**
- * Writes a dict's values; changes nothing where it throws.
+ * Writes a dict's values; changes nothing where it throws. Counters may be missing, as in state dicts of PyTorch before
+ * 0.4.1 or those that somebody dropped them from: they begin at 0 then.
  *
  * @throws UserError listing missing, unexpected and wrongly shaped names
  */
 export function loadState(entries: StateEntries, dict: StateDict, options: LoadOptions = {}): LoadReport {
-  const { strict = true, reinitialize = [] } = options;
+  const { strict = true, reinitialize = [], mostListed = MOST_LISTED } = options;
   const skipped = (name: string): boolean => reinitialize.some((prefix) => name.startsWith(prefix));
   const wanted = [...entries].filter(([name]) => !skipped(name));
-  const missing = wanted.map(([name]) => name).filter((name) => !dict.has(name));
+  const needed = wanted.filter(([, entry]) => entry instanceof Variable);
+  const missing = needed.map(([name]) => name).filter((name) => !dict.has(name));
   const unexpected = [...dict.keys()].filter((name) => !entries.has(name) && !skipped(name));
   const mismatched = wanted.flatMap(([name, entry]) => {
     const found = dict.get(name);
@@ -70,14 +74,15 @@ export function loadState(entries: StateEntries, dict: StateDict, options: LoadO
     return [`${name} has shape ${showShape(found.shape)}, expected ${showShape(shape)}`];
   });
   if (mismatched.length > 0 || (strict && missing.length + unexpected.length > 0)) {
-    const lists = [list("missing", missing), list("unexpected", unexpected), list("of another shape", mismatched)];
+    const kinds = { missing, unexpected, "of another shape": mismatched };
+    const lists = Object.entries(kinds).map(([kind, names]) => list(kind, names, mostListed));
     throw new UserError(["The state does not fit the model.", ...lists.flat()].join("\n"));
   }
   for (const [name, entry] of wanted) {
     const data = dict.get(name)?.data;
-    if (!data) continue;
-    if (entry instanceof Variable) entry.assign(fromTorch(toFloats(data), entry.shape, entry.layout));
-    else entry.value = Number(data[0]);
+    if (!data && (!strict || entry instanceof Variable)) continue;
+    if (entry instanceof Variable) entry.assign(fromTorch(toFloats(data!), entry.shape, entry.layout));
+    else entry.value = Number(data?.[0] ?? 0);
   }
   return { missing, unexpected };
 }
@@ -85,12 +90,30 @@ export function loadState(entries: StateEntries, dict: StateDict, options: LoadO
 const toFloats = (data: StateTensor["data"]): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data, Number);
 
-const MAX_LISTED = 20;
+const MOST_LISTED = 20;
+const MOST_GROUPS = 12;
 
-function list(kind: string, names: readonly string[]): string[] {
+/** A heading and the names: the first ones in full, the others by prefixes of up to three parts that they share. */
+function list(kind: string, names: readonly string[], most: number): string[] {
   if (names.length === 0) return [];
-  const more = names.length > MAX_LISTED ? [`  and ${names.length - MAX_LISTED} more`] : [];
-  return [`${names.length} ${kind}:`, ...names.slice(0, MAX_LISTED).map((name) => `  ${name}`), ...more];
+  const lines = [...names.slice(0, most), ...groups(names.slice(most))];
+  return [`${names.length} ${kind}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+function groups(names: readonly string[]): string[] {
+  const byDepth = [3, 2, 1].map((depth) => {
+    const counts = new Map<string, number>();
+    for (const name of names) {
+      const [path] = name.split(" ");
+      const prefix = path.split(".").slice(0, depth).join(".");
+      counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
+    }
+    return counts;
+  });
+  const counts = byDepth.find(({ size }) => size <= MOST_GROUPS) ?? byDepth[2];
+  const lines = [...counts].map(([prefix, count]) => `${prefix}.* (${count} more)`);
+  const rest = lines.length - MOST_GROUPS;
+  return rest > 0 ? [...lines.slice(0, MOST_GROUPS), `and ${rest} more groups`] : lines;
 }
 
 function shapeOf(entry: Variable | Counter): Shape {

@@ -4,19 +4,25 @@
  * with the same bytes: configuration, classes, counters, the state of the dropout generator.
  */
 import type { Config } from "../config/config.ts";
+import type { DatasetSpec } from "../data/dataset.ts";
 import { UserError } from "../errors.ts";
 import { readFileBytes, writeFileAtomic } from "../io/files.node.ts";
-import { parseSafetensors, serializeSafetensors } from "../io/safetensors.ts";
-import type { StoredTensor } from "../io/safetensors.ts";
+import { serializeSafetensors } from "../io/safetensors.ts";
+import { parseStateFile } from "../io/state_file.node.ts";
 import { readTensors } from "../nn/readback.ts";
 import { fromTorch, toTorch } from "../nn/state.ts";
-import type { LoadOptions, StateTensor } from "../nn/state.ts";
+import type { LoadOptions, StateDict, StateTensor } from "../nn/state.ts";
 import type { Mcibi } from "../models/mcibi.ts";
 import { checkStoredConfig } from "./stored_config.ts";
 import type { Trainer } from "./trainer.ts";
 
-const FORMAT = "mcibi-webgpu checkpoint 1";
+const PROGRAM = "mcibi-webgpu checkpoint";
+const FORMAT = `${PROGRAM} 1`;
 const MOMENTUM = "optimizer.momentum_buffer.";
+const BACKBONE = "backbone_net.";
+const CLASSIFIER = "decoder_stage2.4.weight";
+/** What is trained on ImageNet for the sake of its classes alone, by the names of the ResNets and of ViT. */
+const IMAGENET_CLASSIFIERS = ["fc.", "head."] as const;
 
 /** Where a run stands. */
 export interface Progress {
@@ -36,18 +42,25 @@ export interface Subject {
   readonly classNames: readonly string[];
 }
 
-export interface Checkpoint {
-  /** Where it was read from, for messages. */
+/** Parameters and buffers under their official names, whoever wrote them. */
+export interface Weights {
+  /** Where they were read from, for messages. */
   readonly path: string;
+  readonly state: StateDict;
+}
+
+/** What this program wrote, which says what it is of. */
+export interface Checkpoint extends Weights {
   /** As it was trained, but for `data.root`, which is empty: where the data lay is no part of what was learned. */
   readonly config: Config;
   readonly subject: Subject;
   readonly progress: Progress;
   /** Dropout masks drawn so far. */
   readonly masksDrawn: number;
-  readonly state: ReadonlyMap<string, StoredTensor>;
-  readonly momentum: ReadonlyMap<string, StoredTensor>;
+  readonly momentum: StateDict;
 }
+
+export const isCheckpoint = (weights: Weights): weights is Checkpoint => "config" in weights;
 
 /** The bytes of a checkpoint of the trainer as it is now; the same state gives the same bytes. */
 export async function serializeCheckpoint(
@@ -77,11 +90,25 @@ export async function writeCheckpoint(bytes: Uint8Array, paths: readonly string[
  * @throws UserError naming the file when it cannot be read, is damaged, or is not one of these checkpoints
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const { metadata, tensors } = parseSafetensors(await readFileBytes(path, "checkpoint"), `checkpoint ${path}`);
-  if (metadata.format !== FORMAT) {
-    const found = metadata.format === undefined ? "no format" : `the format "${metadata.format}"`;
-    throw new UserError(`checkpoint ${path}: its metadata names ${found}, expected "${FORMAT}"`);
-  }
+  const weights = await readWeights(path);
+  if (isCheckpoint(weights)) return weights;
+  throw new UserError(`checkpoint ${path}: holds weights alone, expected a "${FORMAT}"`);
+}
+
+/**
+ * Reads one of these checkpoints or, as weights alone, a state_dict: a safetensors file or one of `torch.save`, such as
+ * the official checkpoints are. Puts nothing on a device.
+ *
+ * @throws UserError naming the file when it cannot be read, is damaged, or is neither
+ */
+export async function readWeights(path: string): Promise<Weights | Checkpoint> {
+  const { metadata, tensors } = parseStateFile(await readFileBytes(path, "checkpoint"), `checkpoint ${path}`);
+  if (metadata.format === FORMAT) return asCheckpoint(path, metadata, tensors);
+  if (!metadata.format?.startsWith(PROGRAM)) return { path, state: tensors };
+  throw new UserError(`checkpoint ${path}: its metadata names the format "${metadata.format}", expected "${FORMAT}"`);
+}
+
+function asCheckpoint(path: string, metadata: Readonly<Record<string, string>>, tensors: StateDict): Checkpoint {
   const field = <T>(name: string): T => {
     try {
       return JSON.parse(metadata[name]) as T;
@@ -106,15 +133,52 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 /**
  * Loads parameters and buffers.
  *
- * @throws UserError naming the file and the first names that do not fit; nothing is changed then
+ * @throws UserError naming the file and the names that do not fit; nothing is changed then
  */
-export function loadWeights(
-  model: Mcibi,
-  { path, state }: Pick<Checkpoint, "path" | "state">,
-  options?: LoadOptions,
-): void {
+export function loadWeights(model: Mcibi, { path, state }: Weights, options?: LoadOptions): void {
+  named(path, () => model.loadStateDict(state, options));
+}
+
+/**
+ * Loads the backbone alone: from a state_dict of ImageNet weights, whose classifier is left out, or from one of a whole
+ * network. Returns the number of its tensors. Errors as for `loadWeights`.
+ */
+export function loadBackbone(model: Mcibi, { path, state }: Weights, options?: LoadOptions): number {
+  const whole = [...state].filter(([name]) => name.startsWith(BACKBONE));
+  const backbone =
+    whole.length > 0
+      ? whole.map(([name, tensor]) => [name.slice(BACKBONE.length), tensor] as const)
+      : [...state].filter(([name]) => !IMAGENET_CLASSIFIERS.some((prefix) => name.startsWith(prefix)));
+  named(path, () => model.backbone.loadStateDict(new Map(backbone), options));
+  return backbone.length;
+}
+
+/**
+ * Makes sure that the classifiers are for these classes: of weights from elsewhere only the number is known.
+ *
+ * @param advice ends the error
+ * @throws UserError naming the file, its classes and those
+ */
+export function requireClasses(weights: Weights, spec: DatasetSpec, advice = ""): void {
+  const { path, state } = weights;
+  const { name, classNames, numClasses } = spec;
+  const wanted = `not the ${numClasses} of ${name}${advice}`;
+  if (!isCheckpoint(weights)) {
+    const found = state.get(CLASSIFIER)?.shape[0];
+    if (found === undefined || found === numClasses) return;
+    throw new UserError(`checkpoint ${path} knows ${found} classes, ${wanted}`);
+  }
+  const { subject } = weights;
+  if (String(subject.classNames) === String(classNames)) return;
+  throw new UserError(
+    `checkpoint ${path} knows the ${subject.classNames.length} classes of ${subject.dataset} ` +
+      `(${subject.classNames.slice(0, 3).join(", ")}, ...), ${wanted}`,
+  );
+}
+
+function named(path: string, load: () => void): void {
   try {
-    model.loadStateDict(state, options);
+    load();
   } catch (cause) {
     if (!(cause instanceof UserError)) throw cause;
     throw new UserError(`checkpoint ${path}: ${cause.message}`, { cause });

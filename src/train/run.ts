@@ -7,8 +7,9 @@ import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
 import { CLASSIFIERS } from "../models/mcibi.ts";
 import type { Gpu } from "../runtime/gpu.ts";
-import { loadWeights, restoreTrainer, serializeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import type { Checkpoint, Progress } from "./checkpoint.ts";
+import { loadBackbone, loadWeights, requireClasses, restoreTrainer } from "./checkpoint.ts";
+import { serializeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint, Progress, Weights } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { Meter } from "./meter.ts";
 import { scores } from "./metrics.ts";
@@ -30,12 +31,20 @@ export interface RunOptions {
   /** Continues from here. */
   readonly resume: Checkpoint | null;
   /** Starts with these weights instead of random ones. */
-  readonly weights: Checkpoint | null;
+  readonly start: StartingWeights | null;
   readonly output: ProgressLine;
   /** Finishes the present iteration, saves and returns. */
   readonly signal: AbortSignal;
   /** Throws what the device has reported since the last call. */
   readonly check: () => void;
+}
+
+export interface StartingWeights {
+  readonly weights: Weights;
+  /** All of the network, all but what depends on the classes, or the backbone alone. */
+  readonly part: "network" | "without classifiers" | "backbone";
+  /** As in LoadOptions. */
+  readonly mostListed?: number;
 }
 
 /** Batches prepared beyond the one in use. */
@@ -94,7 +103,7 @@ class Run {
   #lines: MetricsLine[] = [];
 
   constructor(options: RunOptions, loader: Loader) {
-    const { gpu, description, trainSet, resume, weights } = options;
+    const { gpu, description, trainSet, resume, start } = options;
     const { config } = description;
     const { numClasses, ignoreIndex } = trainSet.spec;
     this.#options = options;
@@ -103,7 +112,7 @@ class Run {
     showCompilation(gpu, options.output);
     this.#meter = new Meter(config.train.batchSize);
     this.#trainer = new Trainer(gpu, { config, numClasses, ignoreIndex, maxIters: this.#maxIters });
-    if (weights) loadWeights(this.#trainer.model, weights, { reinitialize: foreignClassifiers(weights, trainSet) });
+    if (start) this.#begin(start);
     if (resume) this.#restore(resume);
   }
 
@@ -270,6 +279,19 @@ class Run {
     return null;
   }
 
+  #begin({ weights, part, mostListed }: StartingWeights): void {
+    const { trainSet, output } = this.#options;
+    const { model } = this.#trainer;
+    if (part === "backbone") {
+      const count = loadBackbone(model, weights, { mostListed });
+      output.log(`backbone from ${weights.path}: ${count} tensors`);
+      return;
+    }
+    const isWhole = part === "network";
+    if (isWhole) requireClasses(weights, trainSet.spec, "; --reinit-classifiers starts those anew");
+    loadWeights(model, weights, { mostListed, reinitialize: isWhole ? [] : CLASSIFIERS });
+  }
+
   #restore(checkpoint: Checkpoint): void {
     const { stepsPerEpoch, evaluatedEpoch, best } = checkpoint.progress;
     if (stepsPerEpoch !== this.#loader.stepsPerEpoch) {
@@ -317,9 +339,4 @@ class Run {
 /** Whether a line of metrics.jsonl belongs to the part of the run that led to the checkpoint. */
 function isBefore({ kind, iteration, epoch }: MetricsLine, progress: Progress): boolean {
   return iteration <= progress.iteration && (kind === "train" || epoch <= progress.evaluatedEpoch);
-}
-
-/** Names to leave at their initial values, since the weights are those of other classes. */
-function foreignClassifiers({ subject }: Checkpoint, { spec }: Dataset): readonly string[] {
-  return String(subject.classNames) === String(spec.classNames) ? [] : CLASSIFIERS;
 }

@@ -9,6 +9,7 @@ import { setFieldFromOption } from "../../src/config/set.ts";
 import { openDataset } from "../../src/data/open.ts";
 import type { Gpu } from "../../src/runtime/gpu.ts";
 import type { Checkpoint } from "../../src/train/checkpoint.ts";
+import type { StartingWeights } from "../../src/train/run.ts";
 import type { Confusion } from "../../src/train/metrics.ts";
 import { ProgressLine } from "../../src/train/progress.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
@@ -68,7 +69,7 @@ export interface TinyRun {
   readonly config: Config;
   readonly folder: RunFolder;
   readonly resume?: Checkpoint;
-  readonly weights?: Checkpoint;
+  readonly start?: StartingWeights;
   /** Stops as a signal would, during this iteration: 1, or a later one than the session's first. */
   readonly stopAfter?: number;
   /** Called after each iteration, among others. */
@@ -77,7 +78,7 @@ export interface TinyRun {
 
 /** The final scores, or null when stopped; and what was printed. */
 export async function runTiny(gpu: Gpu, run: TinyRun): Promise<{ confusion: Confusion | null; printed: string }> {
-  const { config, folder, resume = null, weights = null, stopAfter = Infinity, onCheck } = run;
+  const { config, folder, resume = null, start = null, stopAfter = Infinity, onCheck } = run;
   const { dataset, root, trainSplit, evalSplit } = config.data;
   const open = (split: string) => openDataset(dataset, { root, split });
   const [trainSet, evalSet] = await Promise.all([open(trainSplit), open(evalSplit)]);
@@ -93,7 +94,7 @@ export async function runTiny(gpu: Gpu, run: TinyRun): Promise<{ confusion: Conf
     },
   });
   const confusion = await runTraining({
-    ...{ gpu, trainSet, evalSet, folder, resume, weights, signal: stop.signal },
+    ...{ gpu, trainSet, evalSet, folder, resume, start, signal: stop.signal },
     description: { config, adapter: "test", variants: {} },
     output: new ProgressLine(Object.assign(stream, { isTTY: true, columns: 200 }) as unknown as NodeJS.WriteStream),
     check: () => onCheck?.(),

@@ -134,7 +134,7 @@ test("weights alone are not enough to continue: momentum and the place in the se
   }
   assert.equal(continued.map((weights) => weights === continued[0]), [true, true, false, false]);
   const fresh = new RunFolder(temporary.join("fresh"));
-  await runTiny(gpu, { config, folder: fresh, weights: full, stopAfter: 1 });
+  await runTiny(gpu, { config, folder: fresh, start: { weights: full, part: "network" }, stopAfter: 1 });
   const begun = await readCheckpoint(fresh.last);
   assert.is(begun.progress.iteration, 1);
   assert.is(begun.state.get("bottleneck.1.num_batches_tracked")!.data[0], 7n, "six batches came with the weights");
