@@ -18,7 +18,7 @@ import { mutate } from "../support/mutate.ts";
 import { assertRejects } from "../support/throws.ts";
 import { zipOf } from "../support/zip.ts";
 
-const CARRIED = fileURLToPath(new URL("../fixtures/pth/", import.meta.url));
+const CARRIED = fileURLToPath(new URL("./pth_files/", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("make_pth.py", import.meta.url));
 const KINDS = ["zip", "zip_protocol4", "legacy", "legacy_protocol4", "deflated", "training", "training_legacy"];
 
