@@ -44,8 +44,10 @@ export interface Images {
 /** Every convolution of the network that `config` describes, which has to be of the presets' kind. */
 export function convolutions(config: Config, { n, size, numClasses }: Images): ConvLayer[] {
   const { backbone, host, featsChannels, transformChannels, memory, auxiliary } = modelOptions(config, numClasses);
-  if (backbone.type !== "resnet" || host.type !== "aspp" || memory?.featsPerClass !== 1 || !auxiliary) {
-    throw new Error(`${config.name}: layers are known for ResNets, ASPP, one memory slot and an auxiliary head only`);
+  const { segmentor, fusion, contextAttention, keyQueryConvs } = config.model;
+  const isOfficial = segmentor === "mcibi" && fusion === "official" && contextAttention && keyQueryConvs === 2;
+  if (!isOfficial || backbone.type !== "resnet" || host.type !== "aspp" || memory?.featsPerClass !== 1 || !auxiliary) {
+    throw new Error(`${config.name}: layers are known for MCIBI on ResNets, ASPP, one slot and an auxiliary head only`);
   }
   const walk = new Walk();
   const stages = resnet(walk, backbone, { n, h: size[0], w: size[1], channels: 3 });

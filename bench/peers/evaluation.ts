@@ -1,10 +1,10 @@
 /** The row of the comparison that is a whole evaluation: the network of `tiny`, and what npm run export makes of it. */
 import { noGrad } from "../../src/autograd/tape.ts";
-import { buildModel } from "../../src/config/model.ts";
+import { modelOptions } from "../../src/config/model.ts";
 import { preset } from "../../src/config/presets.ts";
 import { exportOnnx } from "../../src/export/onnx.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/io/safetensors.ts";
-import type { Mcibi } from "../../src/models/mcibi.ts";
+import { Mcibi } from "../../src/models/mcibi.ts";
 import type { StateTensor } from "../../src/nn/state.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 import { interpolateBilinear } from "../../src/ops/interpolate.ts";
@@ -39,7 +39,7 @@ const SAMPLES = 7;
 const SLEEP_SHARE = 0.7;
 
 export async function compareEvaluations(gpu: Gpu, adapter: string | undefined): Promise<ComparedEvaluation> {
-  const model = buildModel(CONFIG, CLASSES, new RandomState(0)).initialize(gpu, 0).eval();
+  const model = new Mcibi(modelOptions(CONFIG, CLASSES), new RandomState(0)).initialize(gpu, 0).eval();
   const { shape } = model.memory!.memory;
   const [pixels, memory] = operands({ inputs: [{ shape: IMAGES }, { shape }], options: null }) as Float32Array[];
   const state = await model.stateDict();
@@ -78,8 +78,8 @@ async function evaluate(gpu: Gpu, model: Mcibi, { data, shape }: Values, patienc
   using _arena = gpu.arena();
   const began = performance.now();
   const logits = noGrad(() => {
-    const { stage2 } = model.forward(Tensor.from(gpu, data, shape));
-    return interpolateBilinear(stage2, { size: SIZE, alignCorners: model.alignCorners });
+    const { logits } = model.forward(Tensor.from(gpu, data, shape));
+    return interpolateBilinear(logits, { size: SIZE, alignCorners: model.alignCorners });
   });
   const readback = gpu.snapshot(logits, logits.size * 4);
   await gpu.submit();

@@ -1,6 +1,6 @@
 /** `npm run train`: trains MCIBI, evaluates it and prints the scores of every class. */
 import { join } from "node:path";
-import { preset, PRESET_NAMES, DEFAULT_PRESET } from "../config/presets.ts";
+import { preset, PRESET_SUMMARY, DEFAULT_PRESET } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
 import { validateConfig } from "../config/validate.ts";
 import type { Config } from "../config/config.ts";
@@ -30,7 +30,7 @@ const COMMAND = {
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the preset's.` },
     root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
     split: { value: "NAME", help: "What to train on: a split of the dataset, or trainval. Default: the preset's." },
-    preset: { value: "NAME", help: `One of ${PRESET_NAMES.join(", ")}. Default: ${DEFAULT_PRESET}.` },
+    preset: { value: "NAME", help: `${PRESET_SUMMARY}; a wrong end lists them. Default: ${DEFAULT_PRESET}.` },
     set: { value: "PATH=VALUE", multiple: true, help: "Changes one field of the preset, such as optim.lr=0.02." },
     epochs: { value: "N", help: "Short for --set train.epochs=N." },
     seed: { value: "N", help: "Short for --set train.seed=N." },

@@ -1,10 +1,10 @@
 /** The backbones of configurations: standard networks, and what a configuration makes of them. */
 import type { BackboneOptions } from "../models/backbone.ts";
 import { HRNET_LAYOUTS } from "../models/hrnet.ts";
-import type { AuxiliaryOptions, McibiOptions } from "../models/mcibi.ts";
 import { RESNEST_LAYOUTS } from "../models/resnest.ts";
 import { RESNET_LAYOUTS } from "../models/resnet.ts";
 import type { ResNetOptions } from "../models/resnet.ts";
+import type { AuxiliaryOptions, SegmentorOptions } from "../models/segmentor.ts";
 import { VIT_LARGE } from "../models/vit.ts";
 import type { BackboneConfig } from "./config.ts";
 
@@ -38,7 +38,7 @@ export function standardBackbone<T extends BackboneType>(type: T): Extract<Backb
 }
 
 /** What of a network depends on its backbone. */
-export interface BackboneParts extends Pick<McibiOptions, "backbone" | "outputNorm" | "downsampleStride"> {
+export interface BackboneParts extends Pick<SegmentorOptions, "backbone" | "outputNorm" | "downsampleStride"> {
   readonly auxiliary: Omit<AuxiliaryOptions, "channels" | "dropout">;
 }
 

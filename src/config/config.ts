@@ -16,17 +16,31 @@ export interface Config {
 }
 
 export interface ModelConfig {
+  /**
+   * MCIBI, or a network to compare it with, built as the official toolbox builds it: without memory, stage-1 decoder and
+   * second attention. For the like-for-like network of MCIBI without its memory see `memory.enabled`.
+   */
+  segmentor: "mcibi" | "fcn" | "pspnet" | "deeplabv3" | "ocrnet" | "upernet";
   backbone: BackboneConfig;
-  /** Within-image context module: none, pyramid pooling or atrous pyramid. */
-  host: "fcn" | "ppm" | "aspp";
-  /** Of the `aspp` host. */
+  /**
+   * Within-image context of `mcibi`: none, pyramid pooling, atrous pyramid, object context (from what the auxiliary head
+   * says), or pyramid pooling on top of a feature pyramid.
+   */
+  host: "fcn" | "ppm" | "aspp" | "ocr" | "upernet";
+  /** Of the host `aspp` and of `deeplabv3`. */
   dilations: number[];
-  /** Of the `ppm` host. */
+  /** Of the hosts `ppm` and `upernet`, of `pspnet` and of `upernet`. */
   poolScales: number[];
-  /** Width C of representations and memory rows. */
+  /** Width C of representations and memory rows; of the other networks' heads. */
   featsChannels: number;
   /** Inner width of the attention blocks. */
   transformChannels: number;
+  /** 1x1 convolutions per projection of queries and keys in `mcibi`: 2 in the official code, 1 in the paper. */
+  keyQueryConvs: number;
+  /** Whether the representations of `mcibi` attend to the within-image context, or it is joined as it is. */
+  contextAttention: boolean;
+  /** How `mcibi` joins representations, memory and context: in two steps as the official code, or all three in one. */
+  fusion: "official" | "concat3";
   /** Width of the auxiliary heads (one; on a ViT three), which exist where `losses.aux` is above 0. */
   auxChannels: number;
   /** Probability of Dropout2d in front of the classifiers. */
@@ -101,7 +115,7 @@ export interface VitConfig {
 }
 
 export interface MemoryConfig {
-  /** Off: the same network without memory, aggregation, stage-1 decoder and memory loss. */
+  /** Off: the same network without memory, aggregation, stage-1 decoder and memory loss. Only `mcibi` has one. */
   enabled: boolean;
   /** Slots per class. */
   featsPerClass: number;
@@ -122,7 +136,7 @@ export interface MemoryConfig {
 }
 
 export interface LossesConfig {
-  /** Weights of the terms of spec section 4. */
+  /** Weights of the terms of spec section 4. Only `mcibi` has stage 1; stage 2 is the prediction of any network. */
   stage1: number;
   stage2: number;
   /** Of every auxiliary head; 0: there is none. */
@@ -148,6 +162,13 @@ export interface OptimConfig {
   power: number;
   /** Learning rate at the end relative to `lr`. */
   minLrRatio: number;
+  /** Learning rate at the end; 0: as `minLrRatio` says. */
+  minLr: number;
+  /** What the backbone multiplies both by. */
+  backbone: {
+    lr: number;
+    weightDecay: number;
+  };
   warmup: {
     type: "constant" | "linear" | "exp";
     /** Relative to the scheduled rate, at the first iteration. */

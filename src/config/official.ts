@@ -2,8 +2,8 @@
  * From the official configuration files (as JSON) to ours. What a configuration asks for and this project does not have
  * is refused by name, never ignored.
  */
-import type { AuxiliaryOptions, HostOptions, McibiOptions } from "../models/mcibi.ts";
-import type { LossOptions } from "../models/training_loss.ts";
+import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
+import type { AuxiliaryOptions, LossOptions } from "../models/segmentor.ts";
 import { coupledMomentum } from "../optim/schedule.ts";
 import type { PolyOptions, Warmup } from "../optim/schedule.ts";
 import type { SgdOptions } from "../optim/sgd.ts";
@@ -16,6 +16,16 @@ export interface OfficialLoss {
   readonly scale_factor?: number;
   readonly ignore_index?: number;
   readonly reduction?: string;
+}
+
+interface OfficialOptimizer {
+  readonly type: string;
+  readonly lr: number;
+  readonly momentum?: number;
+  readonly weight_decay?: number;
+  readonly nesterov?: boolean;
+  /** By a part of the parameters' names. */
+  readonly params_rules?: Readonly<Record<string, { readonly lr_multiplier?: number; readonly wd_multiplier?: number }>>;
 }
 
 interface OfficialAuxiliary {
@@ -65,14 +75,7 @@ export interface OfficialConfig {
     readonly power: number;
     readonly min_lr?: number;
     readonly warmup_cfg?: Warmup | null;
-    readonly optimizer: {
-      readonly type: string;
-      readonly lr: number;
-      readonly momentum?: number;
-      readonly weight_decay?: number;
-      readonly nesterov?: boolean;
-      readonly params_rules?: object;
-    };
+    readonly optimizer: OfficialOptimizer;
   };
 }
 
@@ -93,7 +96,6 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
   need("type", config.type, ["MCIBI"]);
   need("scheduler.type", scheduler.type, ["PolyScheduler"]);
   need("scheduler.optimizer.type", optimizer.type, ["SGD"]);
-  need("scheduler.optimizer.params_rules", Object.keys(optimizer.params_rules ?? {}).length, [0]);
   need("head.update_cfg.ignore_index", head.update_cfg.ignore_index, [ignoreIndexOf(config)]);
   const { base_momentum: momentum, base_lr: baseLr, adjust_by_learning_rate: follows } = head.update_cfg.momentum_cfg;
   return {
@@ -103,6 +105,7 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
       momentum: optimizer.momentum ?? 0,
       weightDecay: optimizer.weight_decay ?? 0,
       nesterov: optimizer.nesterov ?? false,
+      rules: officialRules(optimizer.params_rules),
     },
     epochs: scheduler.max_epochs,
     schedule: (maxIters) => ({
@@ -114,6 +117,17 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
     }),
     memoryMomentum: (lr) => (follows ? coupledMomentum(lr, { momentum, baseLr }) : momentum),
   };
+}
+
+function officialRules(rules: OfficialOptimizer["params_rules"] = {}): Required<SgdOptions>["rules"] {
+  const known = ["lr_multiplier", "wd_multiplier"];
+  return Object.fromEntries(
+    Object.entries(rules).map(([part, rule]) => {
+      const path = `scheduler.optimizer.params_rules.${part}`;
+      for (const option of Object.keys(rule)) need(`${path} (options)`, option, known);
+      return [part, { lr: rule.lr_multiplier ?? 1, weightDecay: rule.wd_multiplier ?? 1 }];
+    }),
+  );
 }
 
 function officialModelOptions({ head, backbone, ...config }: OfficialConfig): McibiOptions {

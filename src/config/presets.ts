@@ -1,6 +1,8 @@
 import { UserError } from "../errors.ts";
-import { standardBackbone } from "./backbone.ts";
+import { BASELINE_PRESETS, CITYSCAPES_BUDGET } from "./baseline_presets.ts";
+import { changed } from "./changes.ts";
 import type { Config } from "./config.ts";
+import { OFFICIAL_PRESETS } from "./official_presets.ts";
 
 /**
  * For two CPU cores: a slim ResNet-18 with a narrow head, trained within minutes. So short a training lives by the number
@@ -9,6 +11,7 @@ import type { Config } from "./config.ts";
 const tiny: Config = {
   name: "tiny",
   model: {
+    segmentor: "mcibi",
     backbone: {
       type: "resnet",
       depth: 18,
@@ -23,6 +26,9 @@ const tiny: Config = {
     poolScales: [1, 2, 3, 6],
     featsChannels: 32,
     transformChannels: 16,
+    keyQueryConvs: 2,
+    contextAttention: true,
+    fusion: "official",
     auxChannels: 32,
     dropout: 0,
     headSlope: 0,
@@ -52,6 +58,8 @@ const tiny: Config = {
     nesterov: false,
     power: 0.9,
     minLrRatio: 0.01,
+    minLr: 0,
+    backbone: { lr: 1, weightDecay: 1 },
     warmup: { type: "linear", ratio: 0.1, iters: 20 },
     clipGradNorm: 0,
   },
@@ -76,95 +84,47 @@ const tiny: Config = {
 };
 
 /**
- * The official configuration of that name. Like the official run it trains on `trainval`, whose only labelled part to
- * evaluate is `val`, already seen: for numbers that compare, set `data.trainSplit=train`.
+ * MCIBI with the batch, the epochs and the evaluation of the toolbox's networks on Cityscapes, from `train` to `val`, so
+ * that numbers compare: with those, with `model.host` changed, and with the same network under `memory.enabled=false`.
  */
-const mcibiDeeplabv3Resnet50os8Cityscapes: Config = {
-  name: "mcibi_deeplabv3_resnet50os8_cityscapes",
-  model: {
-    backbone: standardBackbone("resnet"),
-    host: "aspp",
-    dilations: [1, 12, 24, 36],
-    poolScales: [1, 2, 3, 6],
-    featsChannels: 512,
-    transformChannels: 256,
-    auxChannels: 512,
-    dropout: 0.1,
-    headSlope: 0,
-    alignCorners: false,
-  },
-  memory: {
-    enabled: true,
-    featsPerClass: 1,
-    hardAggregate: false,
-    strategy: "cosine_similarity",
-    unassigned: "keep",
-    momentum: 1,
-    momentumPower: 0.9,
-    momentumFloor: 0.01,
-    coupleToLr: false,
-  },
-  losses: {
-    stage1: 0.4,
-    stage2: 1,
-    aux: 0.4,
-    memory: { weight: 0, startEpoch: 2, maskEmptySlots: true, updateRunningStats: true },
-  },
-  optim: {
-    lr: 0.01,
-    momentum: 0.9,
-    weightDecay: 5e-4,
-    nesterov: false,
-    power: 0.9,
-    minLrRatio: 0.01,
-    warmup: { type: "linear", ratio: 1e-6, iters: 0 },
-    clipGradNorm: 0,
-  },
-  data: {
-    dataset: "cityscapes",
-    root: "",
-    trainSplit: "trainval",
-    evalSplit: "val",
-    size: [1024, 2048],
-    keepRatio: true,
-    scaleRange: [0.5, 2],
-    crop: [512, 1024],
-    oneCategoryMaxRatio: 0.75,
-    flip: 0.5,
-    rotate: { probability: 0, degrees: 30 },
-    photometric: true,
-    workers: 4,
-    cacheMiB: 0,
-  },
-  train: {
-    ...{ epochs: 440, batchSize: 16, recompute: false, seed: 0 },
-    ...{ evalEvery: 10, logEvery: 10, saveEvery: 50, panels: 4 },
-  },
-  eval: { mode: "slide", crop: [1024, 512], stride: [341, 341], scales: [1], flip: false, average: "probs" },
-};
-
-const mcibiDeeplabv3Resnet101os8Cityscapes: Config = {
-  ...mcibiDeeplabv3Resnet50os8Cityscapes,
-  name: "mcibi_deeplabv3_resnet101os8_cityscapes",
-  model: {
-    ...mcibiDeeplabv3Resnet50os8Cityscapes.model,
-    backbone: { ...standardBackbone("resnet"), depth: 101 },
-  },
-};
-
-const PRESETS: ReadonlyMap<string, Config> = new Map(
-  [tiny, mcibiDeeplabv3Resnet50os8Cityscapes, mcibiDeeplabv3Resnet101os8Cityscapes].map((preset) => [
-    preset.name,
-    preset,
-  ]),
+const cityscapesVal = changed(
+  OFFICIAL_PRESETS.find(({ name }) => name === "mcibi_deeplabv3_resnet50os8_cityscapes")!,
+  CITYSCAPES_BUDGET,
+  { name: "cityscapes-val", data: { trainSplit: "train" }, eval: { mode: "whole", average: "logits" } },
 );
+
+/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D6, D9, D10). */
+const paper = changed(cityscapesVal, {
+  name: "paper",
+  model: { keyQueryConvs: 1, contextAttention: false, fusion: "concat3" },
+  memory: { momentum: 0.9 },
+  losses: { memory: { weight: 1, startEpoch: 1 } },
+});
+
+/** The memory loss on, without what makes it harm the official run: statistics of pixels only, no empty slots. */
+const improved = changed(cityscapesVal, {
+  name: "improved",
+  losses: { memory: { weight: 1, maskEmptySlots: true, updateRunningStats: false } },
+});
+
+const OWN = [tiny, cityscapesVal, paper, improved];
+const TOOLBOX = [...OFFICIAL_PRESETS, ...BASELINE_PRESETS];
+const PRESETS: ReadonlyMap<string, Config> = new Map([...OWN, ...TOOLBOX].map((preset) => [preset.name, preset]));
 
 export const DEFAULT_PRESET = tiny.name;
 export const PRESET_NAMES: readonly string[] = [...PRESETS.keys()];
 
+const methodOf = (name: string): string => `${name.split("_", 1)[0]}_`;
+
+/** The names in a line: those of the toolbox by how they begin. */
+export const PRESET_SUMMARY =
+  `${OWN.map(({ name }) => name).join(", ")} or, by its official name, ` +
+  [...new Set(TOOLBOX.map(({ name }) => `${methodOf(name)}...`))].join(", ");
+
 /** A copy of a preset, to be changed at will; UserError when there is none of that name. */
 export function preset(name: string = DEFAULT_PRESET): Config {
   const found = PRESETS.get(name);
-  if (!found) throw new UserError(`unknown preset "${name}"; choose one of ${PRESET_NAMES.join(", ")}`);
-  return structuredClone(found);
+  if (found) return structuredClone(found);
+  const near = PRESET_NAMES.filter((known) => known.startsWith(methodOf(name)));
+  throw new UserError(`unknown preset "${name}"; choose one of ${near.length > 0 ? near.join(", ") : PRESET_SUMMARY}`);
 }

@@ -59,11 +59,14 @@ const BACKBONE_RULES: Readonly<Record<BackboneType, readonly Rule[]>> = {
 
 const RULES: readonly Rule[] = [
   ["model.backbone.type", ...oneOf(...BACKBONE_TYPES)],
-  ["model.host", ...oneOf("fcn", "ppm", "aspp")],
+  ["model.segmentor", ...oneOf("mcibi", "fcn", "pspnet", "deeplabv3", "ocrnet", "upernet")],
+  ["model.host", ...oneOf("fcn", "ppm", "aspp", "ocr", "upernet")],
   ["model.dilations", "a list of whole numbers of at least 1", list(whole(1))],
   ["model.poolScales", "a list of whole numbers of at least 1", list(whole(1))],
   ["model.featsChannels", ...COUNT],
   ["model.transformChannels", ...COUNT],
+  ["model.keyQueryConvs", ...COUNT],
+  ["model.fusion", ...oneOf("official", "concat3")],
   ["model.auxChannels", ...COUNT],
   ["model.dropout", ...PROBABILITY_BELOW_1],
   ["model.headSlope", ...PROBABILITY_BELOW_1],
@@ -83,6 +86,9 @@ const RULES: readonly Rule[] = [
   ["optim.weightDecay", ...NOT_NEGATIVE],
   ["optim.power", ...NOT_NEGATIVE],
   ["optim.minLrRatio", ...FRACTION],
+  ["optim.minLr", ...NOT_NEGATIVE],
+  ["optim.backbone.lr", ...NOT_NEGATIVE],
+  ["optim.backbone.weightDecay", ...NOT_NEGATIVE],
   ["optim.warmup.type", ...oneOf("constant", "linear", "exp")],
   ["optim.warmup.ratio", "a number above 0, at most 1", (value: number) => value > 0 && value <= 1],
   ["optim.warmup.iters", ...COUNT_OR_ZERO],
@@ -133,15 +139,33 @@ export function validateConfig(config: Config): void {
         "it needs at least 2, or another model.backbone.type",
     );
   }
-  if (config.train.batchSize === 1 && config.model.host !== "fcn") {
-    throw new UserError(
-      `train.batchSize is 1, but the host ${config.model.host} normalises globally pooled features over the batch: ` +
-        "it needs at least 2, or model.host=fcn",
-    );
+  validateNetwork(config);
+  if (config.optim.minLr > config.optim.lr) {
+    throw new UserError(`optim.minLr is ${config.optim.minLr}, which is more than optim.lr, ${config.optim.lr}`);
   }
   if (config.eval.mode === "slide" && config.eval.stride.some((step, axis) => step > config.eval.crop[axis])) {
     throw new UserError(
       `eval.stride ${config.eval.stride} exceeds eval.crop ${config.eval.crop}: pixels would be left out`,
+    );
+  }
+}
+
+function validateNetwork({ model, memory, losses, train }: Config): void {
+  const { segmentor, host } = model;
+  const isMcibi = segmentor === "mcibi";
+  if (!isMcibi && memory.enabled) {
+    throw new UserError(`model.segmentor is ${segmentor}, which has no memory: it goes with memory.enabled=false`);
+  }
+  const [name, field] = isMcibi ? [host, "host"] : [segmentor, "segmentor"];
+  if (["ocr", "ocrnet"].includes(name) && losses.aux === 0) {
+    throw new UserError(
+      `losses.aux is 0, but model.${field}=${name} finds objects by what the auxiliary head says: it needs a weight`,
+    );
+  }
+  if (train.batchSize === 1 && !["fcn", "ocr", "ocrnet"].includes(name)) {
+    throw new UserError(
+      `train.batchSize is 1, but the ${field} ${name} normalises globally pooled features over the batch: ` +
+        `it needs at least 2, or model.${field}=fcn`,
     );
   }
 }

@@ -79,7 +79,7 @@ function traceCheckpoint(checkpoint: Exported, size: Pair | null): Program {
   try {
     return trace(gpu, images, variables, ([image]) => {
       const target: Pair = [image.shape[1], image.shape[2]];
-      return interpolateBilinear(model.forward(image).stage2, { size: target, alignCorners });
+      return interpolateBilinear(model.forward(image).logits, { size: target, alignCorners });
     });
   } catch (cause) {
     if (cause instanceof UserError || !(cause instanceof Error)) throw cause;

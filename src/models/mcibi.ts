@@ -1,43 +1,37 @@
-import { LayerNorm } from "../nn/dense.ts";
-import { BatchNorm2d, Conv2d, ModuleList, Sequential, activation, convBnAct } from "../nn/layers.ts";
-import { Module } from "../nn/module.ts";
+import { reshape } from "../ops/shape_ops.ts";
+import { BatchNorm2d, convBnAct } from "../nn/layers.ts";
+import type { Sequential } from "../nn/layers.ts";
+import { prototypeLoss } from "../nn/losses.ts";
 import type { Layer } from "../nn/module.ts";
 import type { RandomState } from "../nn/random_state.ts";
 import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Aspp } from "./aspp.ts";
-import { buildBackbone } from "./backbone.ts";
-import type { Backbone, BackboneOptions } from "./backbone.ts";
 import { ContextFusion } from "./context_fusion.ts";
+import type { ContextFusionOptions } from "./context_fusion.ts";
 import { decoder } from "./decoder.ts";
 import { FeatureMemory } from "./memory_module.ts";
 import type { FeatureMemoryOptions } from "./memory_module.ts";
+import { ObjectContext } from "./object_context.ts";
 import { PyramidPooling } from "./ppm.ts";
+import { Segmentor } from "./segmentor.ts";
+import type { LossOptions, LossTerms, Prediction, SegmentorOptions, TrainingBatch } from "./segmentor.ts";
 
-/** The within-image context module: none is the FCN host. */
+/**
+ * Where the within-image context comes from: nowhere (the FCN host); pyramid pooling; an atrous pyramid; objects that the
+ * last auxiliary head finds (OCR); pyramid pooling, whose fusion with the rest is the top of a feature pyramid (UPerNet).
+ */
 export type HostOptions =
   | { readonly type: "fcn" }
   | { readonly type: "aspp"; readonly dilations: readonly number[] }
-  | { readonly type: "ppm"; readonly poolScales: readonly number[] };
+  | { readonly type: "ppm"; readonly poolScales: readonly number[] }
+  | { readonly type: "ocr" }
+  | { readonly type: "upernet"; readonly poolScales: readonly number[] };
 
-export interface AuxiliaryOptions {
-  readonly channels: number;
-  readonly dropout: number;
-  /** Heads, one on each of as many maps in front of the last. Default 1. */
-  readonly heads?: number;
-  /** Convolutions of a head, and how many times as large each leaves the map; see `decoder`. Default 1. */
-  readonly convs?: number;
-  readonly upsample?: number;
-}
-
-export interface McibiOptions {
-  readonly numClasses: number;
-  readonly backbone: BackboneOptions;
-  /** Layer normalisation of every map that the backbone puts out; null for none. Default null. */
-  readonly outputNorm?: { readonly eps: number } | null;
-  /** Stride of a 3x3 convolution after the backbone; 1 for none. Default 1. */
-  readonly downsampleStride?: 1 | 2;
+export interface McibiOptions
+  extends SegmentorOptions,
+    Pick<ContextFusionOptions, "contextAttention" | "fusion" | "keyQueryConvs"> {
   readonly host: HostOptions;
   readonly featsChannels: number;
   readonly transformChannels: number;
@@ -45,111 +39,99 @@ export interface McibiOptions {
   readonly outChannels?: number;
   /** Null: the host network alone, without memory and stage-1 decoder. */
   readonly memory: Pick<FeatureMemoryOptions, "featsPerClass" | "hardAggregate" | "strategy" | "unassigned"> | null;
-  /** Null: no auxiliary head. */
-  readonly auxiliary: AuxiliaryOptions | null;
   readonly dropout: number;
-  /** LeakyReLU's slope in the head; 0 for ReLU. */
-  readonly headSlope: number;
-  readonly alignCorners: boolean;
 }
 
-export interface McibiOutput {
+/** z2 is the prediction. */
+export interface McibiPrediction extends Prediction {
   /** R [n, h, w, C]: what the memory is updated with. */
   readonly feats: Tensor;
   /** z1 [n, h, w, K], null without memory. */
   readonly stage1: Tensor | null;
-  /** z2 [n, h, w, K], the prediction. */
-  readonly stage2: Tensor;
-  /** [n, h', w', K] of every auxiliary head; in training only. */
-  readonly auxiliary: readonly Tensor[];
 }
-
-/** What depends on the number of classes, and is to be reinitialised when loading weights of another dataset. */
-export const CLASSIFIERS: readonly string[] = [
-  "decoder_stage1.4.",
-  "decoder_stage2.4.",
-  "auxiliary_decoder.4.",
-  ...[0, 1, 2].map((head) => `auxiliary_decoder.${head}.9.`), // of the three on a ViT
-  "memory_module.memory",
-];
 
 /**
  * MCIBI (Jin et al., "Mining Contextual Information Beyond Image for Semantic Segmentation", ICCV 2021) as the official
- * code has it: spec section 1.3, under the names of section 3.8.
+ * code has it: spec section 1.3, under the names of section 3.8. The hosts OCR and UPerNet, which that code lacks, are
+ * built as section 3.5 and the UPerNet host of section 9 say.
  */
-export class Mcibi extends Module {
+export class Mcibi extends Segmentor<McibiPrediction> {
   /** Null when the memory is switched off. */
   readonly memory: FeatureMemory | null;
-  readonly alignCorners: boolean;
-  readonly backbone: Backbone;
-  /** One per map; empty where they are not normalised. */
-  readonly #norms: readonly LayerNorm[];
-  readonly #downsample: Layer | null;
-  readonly #context: Layer | null;
+  protected override readonly needsAuxiliary: boolean;
+  readonly #context: Layer | ObjectContext | null;
+  readonly #hasPyramid: boolean;
   readonly #bottleneck: Layer;
   readonly #fusion: ContextFusion;
   readonly #decoder1: Layer | null;
   readonly #decoder2: Sequential;
-  readonly #auxiliary: readonly Layer[];
 
   /** @param random where dropout masks come from; belongs to the state of a run */
   constructor(options: McibiOptions, random: RandomState) {
-    super();
-    const { numClasses, featsChannels, outChannels = featsChannels, headSlope: slope, memory, auxiliary } = options;
-    this.alignCorners = options.alignCorners;
-    this.backbone = this.child("backbone_net", buildBackbone(options.backbone, random));
-    const { channels } = this.backbone;
-    const last = channels[channels.length - 1];
-    const { outputNorm } = options;
-    const norms = outputNorm ? channels.map((width) => new LayerNorm(width, outputNorm)) : [];
-    this.#norms = this.child("norm_layers", new ModuleList(norms)).modules;
-    this.#downsample =
-      options.downsampleStride === 2 ? this.child("downsample_backbone", downsample(last, slope)) : null;
-    const context = buildContext(options, last);
+    super(options, random);
+    const { host, numClasses, featsChannels, outChannels = featsChannels, headSlope: slope, memory } = options;
+    if (host.type === "ocr" && !options.auxiliary) throw new Error("The host OCR needs an auxiliary head");
+    this.needsAuxiliary = host.type === "ocr";
+    this.#hasPyramid = host.type === "upernet";
+    const context = buildContext(options, this.lastChannels);
     this.#context = context && this.child("context_within_image_module", context);
-    this.#bottleneck = this.child("bottleneck", convBnAct(last, featsChannels, 3, { slope }));
+    this.#bottleneck = this.child("bottleneck", convBnAct(this.lastChannels, featsChannels, 3, { slope }));
 
-    const fusion = { ...options, outChannels, slope, hasContext: context !== null };
+    const finerChannels = this.#hasPyramid ? this.channels.slice(0, -1) : [];
+    const fusion = { ...options, outChannels, slope, hasContext: context !== null, finerChannels };
     this.memory = memory && new FeatureMemory({ ...fusion, ...memory });
     this.#fusion = this.child("memory_module", this.memory ?? new ContextFusion(fusion, featsChannels));
+    if (memory) this.dependsOnClasses("memory_module.memory");
 
-    const common = { numClasses, slope };
-    const main = (inChannels: number): Sequential =>
-      decoder({ ...common, inChannels, channels: outChannels, kernel: 1, dropout: options.dropout }, random);
-    this.#decoder1 = memory && this.child("decoder_stage1", main(featsChannels));
-    this.#decoder2 = this.child("decoder_stage2", main(memory || context ? outChannels : featsChannels));
-    const heads = (auxiliary ? channels.slice(-1 - (auxiliary.heads ?? 1), -1) : []).map((inChannels) =>
-      decoder({ ...common, ...auxiliary!, inChannels, kernel: 3 }, random),
-    );
-    const names = "auxiliary_decoder"; // as in the official code: one head stands for itself, several are numbered
-    this.#auxiliary =
-      heads.length === 1 ? [this.child(names, heads[0])] : this.child(names, new ModuleList(heads)).modules;
+    const main = (inChannels: number): Sequential => {
+      const widths = { inChannels, channels: outChannels, numClasses };
+      return decoder({ ...widths, kernel: 1, dropout: options.dropout, slope }, random);
+    };
+    this.#decoder1 = memory && this.classifier("decoder_stage1", main(featsChannels));
+    this.#decoder2 = this.classifier("decoder_stage2", main(memory || context ? outChannels : featsChannels));
   }
 
   /**
-   * image [n, h, w, 3] -> logits at feature resolution. Watched, in this order: `backbone_outputs_0..3`, `feats_ms`,
-   * `memory_input`, `preds_stage1`, those of FeatureMemory, `memory_output`, `preds_stage2`, `preds_aux` (of several
-   * heads `preds_aux1`, `preds_aux2`, ...).
+   * Watched, in this order: `memory_input`, `feats_ms`, `preds_stage1`, those of FeatureMemory, `memory_output`,
+   * `preds_stage2`.
    */
-  forward(image: Tensor, watch: Watch = unwatched): McibiOutput {
-    const maps = this.backbone.forward(image, watch);
-    const outputs = this.#norms.length > 0 ? maps.map((map, i) => this.#norms[i].forward(map)) : maps;
-    const deepest = outputs[outputs.length - 1];
-    const last = this.#downsample?.forwardBlock(deepest) ?? deepest;
-    const context = this.#context && watch("feats_ms", this.#context.forward(last));
+  protected head(maps: readonly Tensor[], auxiliary: readonly Tensor[], watch: Watch): McibiPrediction {
+    const last = maps[maps.length - 1];
     const feats = watch("memory_input", this.#bottleneck.forwardBlock(last));
+    const map =
+      this.#context instanceof ObjectContext
+        ? this.#context.augment(feats, auxiliary[auxiliary.length - 1])
+        : this.#context?.forward(last);
+    const finer = this.#hasPyramid ? maps.slice(0, -1) : [];
+    const context = map ? { map: watch("feats_ms", map), finer } : null;
     const stage1 = this.#decoder1 && watch("preds_stage1", this.#decoder1.forwardBlock(feats));
     const augmented =
       this.memory && stage1
         ? this.memory.forward(feats, stage1, context, watch)
-        : this.#fusion.fuse(feats, context, feats, watch);
-    const stage2 = watch("preds_stage2", this.#decoder2.forwardBlock(watch("memory_output", augmented)));
-    const heads = this.training ? this.#auxiliary : [];
-    const supervised = outputs.slice(outputs.length - 1 - heads.length);
-    const auxiliary = heads.map((head, i) =>
-      watch(auxiliaryName("preds_aux", i, heads.length), head.forwardBlock(supervised[i])),
-    );
-    return { feats, stage1, stage2, auxiliary };
+        : this.#fusion.fuse(feats, context, [feats], watch);
+    const logits = watch("preds_stage2", this.#decoder2.forwardBlock(watch("memory_output", augmented)));
+    return { feats, stage1, logits };
+  }
+
+  /** Updates the memory from this forward pass's representations first: the memory loss sees it updated. */
+  protected headTerms(
+    { feats, stage1, logits }: McibiPrediction,
+    batch: TrainingBatch,
+    options: LossOptions,
+    watch: Watch,
+  ): LossTerms {
+    const { memoryMomentum: momentum, label, epoch } = batch;
+    this.memory?.update(feats.detach(), label, { momentum, ignoreIndex: options.ignoreIndex });
+    const terms: LossTerms = new Map();
+    if (stage1) terms.set("loss_cls_stage1", this.supervise(stage1, options.stage1, batch, options));
+    terms.set("loss_cls_stage2", this.supervise(logits, options.stage2, batch, options));
+    const { weight, startEpoch, maskEmptySlots, updateRunningStats } = options.memory;
+    if (this.memory && weight > 0 && epoch >= startEpoch) {
+      const rows = this.classifyMemory({ updateRunning: updateRunningStats, watch });
+      const scores = reshape(rows, [rows.shape[0], rows.shape[3]]);
+      terms.set("loss_memory", prototypeLoss(scores, this.memory.memory, { weight, maskEmpty: maskEmptySlots }));
+    }
+    return terms;
   }
 
   /**
@@ -168,21 +150,20 @@ export class Mcibi extends Module {
   }
 }
 
-/** As the official code counts heads: from 1, and a single one not at all. */
-export function auxiliaryName(prefix: string, index: number, count: number): string {
-  return count === 1 ? prefix : `${prefix}${index + 1}`;
-}
-
-function buildContext(
-  { host, featsChannels, headSlope, alignCorners }: McibiOptions,
-  inChannels: number,
-): Layer | null {
-  if (host.type === "fcn") return null;
-  const common = { inChannels, outChannels: featsChannels, slope: headSlope, alignCorners };
-  return host.type === "aspp" ? new Aspp({ ...common, ...host }) : new PyramidPooling({ ...common, ...host });
-}
-
-function downsample(channels: number, slope: number): Sequential {
-  const convolution = new Conv2d(channels, channels, 3, { stride: 2, padding: 1, bias: false });
-  return new Sequential(convolution, new BatchNorm2d(channels), activation(slope));
+function buildContext(options: McibiOptions, inChannels: number): Layer | ObjectContext | null {
+  const { host, featsChannels, headSlope: slope, alignCorners } = options;
+  const common = { inChannels, outChannels: featsChannels, slope, alignCorners };
+  switch (host.type) {
+    case "fcn":
+      return null;
+    case "aspp":
+      return new Aspp({ ...common, ...host });
+    case "ppm":
+    case "upernet":
+      return new PyramidPooling({ ...common, ...host });
+    case "ocr": {
+      const { transformChannels, keyQueryConvs } = options;
+      return new ObjectContext({ channels: featsChannels, transformChannels, keyQueryConvs, slope, alignCorners });
+    }
+  }
 }

@@ -11,7 +11,7 @@ import { unwatched } from "../nn/watch.ts";
 import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ContextFusion, memoryAttention } from "./context_fusion.ts";
-import type { ContextFusionOptions } from "./context_fusion.ts";
+import type { ContextFusionOptions, ImageContext } from "./context_fusion.ts";
 import type { SelfAttentionBlock } from "./self_attention.ts";
 
 export interface FeatureMemoryOptions extends ContextFusionOptions {
@@ -23,8 +23,6 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
   /** What rows move towards, and what becomes of a slot that no pixel chose; see ops/memory. Default cosine, keep. */
   readonly strategy?: MemoryStrategy;
   readonly unassigned?: "keep" | "decay";
-  /** How features are resized to labels. Default false. */
-  readonly alignCorners?: boolean;
 }
 
 /**
@@ -37,13 +35,15 @@ export class FeatureMemory extends ContextFusion {
   #former: Tensor | null = null;
   readonly #attentions: readonly SelfAttentionBlock[];
   readonly #fuseSlots: Sequential | null;
-  readonly #bottleneck: Sequential;
+  /** Null where one convolution joins memory and context at once. */
+  readonly #bottleneck: Sequential | null;
   readonly #isHard: boolean;
   readonly #rule: { strategy: MemoryStrategy; unassigned: "keep" | "decay"; alignCorners: boolean };
 
   constructor(options: FeatureMemoryOptions) {
     const { numClasses, featsChannels, outChannels, slope, featsPerClass = 1 } = options;
-    super(options, outChannels);
+    const inOneStep = options.hasContext && options.fusion === "concat3";
+    super(options, inOneStep ? 2 * featsChannels : outChannels);
     const shape = [numClasses, featsPerClass, featsChannels];
     this.#memory = this.variable("memory", { shape, initializer: zeros, trainable: false });
     if (featsPerClass === 1) {
@@ -57,7 +57,9 @@ export class FeatureMemory extends ContextFusion {
         convBnAct(featsPerClass * featsChannels, featsChannels, 1, { slope }),
       );
     }
-    this.#bottleneck = this.child("bottleneck", convBnAct(2 * featsChannels, outChannels, 3, { slope }));
+    this.#bottleneck = inOneStep
+      ? null
+      : this.child("bottleneck", convBnAct(2 * featsChannels, outChannels, 3, { slope }));
     const {
       hardAggregate = false,
       strategy = "cosine_similarity",
@@ -74,10 +76,10 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
-   * feats [n, h, w, C], logits [n, h, w, K] and the within-image context [n, h, w, C] -> [n, h, w, outChannels].
+   * feats [n, h, w, C], logits [n, h, w, K] and the within-image context -> what `fuse` makes of them.
    * Watched: `selected_memory`, `attended_memory` (numbered by slot where there are several, then `fused_memory`).
    */
-  forward(feats: Tensor, logits: Tensor, context: Tensor | null, watch: Watch = unwatched): Tensor {
+  forward(feats: Tensor, logits: Tensor, context: ImageContext | null, watch: Watch = unwatched): Tensor {
     const suffix = (slot: number): string => (this.#attentions.length === 1 ? "" : `_${slot}`);
     const attended = this.#attentions.map((attention, slot) => {
       const mixture = aggregateMemory(logits, this.memory, slot, { hard: this.#isHard });
@@ -87,8 +89,8 @@ export class FeatureMemory extends ContextFusion {
     const beyond = this.#fuseSlots
       ? watch("fused_memory", this.#fuseSlots.forwardBlock(concat(attended, -1)))
       : attended[0];
-    const joined = this.#bottleneck.forwardBlock(concat([feats, beyond], -1));
-    return this.fuse(feats, context, joined, watch);
+    const pair = [feats, beyond];
+    return this.fuse(feats, context, this.#bottleneck ? [this.#bottleneck.forwardBlock(concat(pair, -1))] : pair, watch);
   }
 
   /**

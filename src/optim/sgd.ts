@@ -3,13 +3,23 @@ import { UserError } from "../errors.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 
+/** Factors on learning rate and weight decay. */
+export interface ParamRule {
+  readonly lr: number;
+  readonly weightDecay: number;
+}
+
 export interface SgdOptions {
   readonly momentum: number;
   /** L2 penalty: added to every gradient, biases and batch normalisation included, as in the official code. */
   readonly weightDecay: number;
   readonly dampening?: number;
   readonly nesterov?: boolean;
+  /** By a part of the parameters' names; where several fit, the longest counts, and of two as long the first in order. */
+  readonly rules?: Readonly<Record<string, ParamRule>>;
 }
+
+const PLAIN: ParamRule = { lr: 1, weightDecay: 1 };
 
 /**
  * Stochastic gradient descent with PyTorch's rule: d = g + weightDecay·p; v = momentum·v + (1 - dampening)·d, but v = d
@@ -18,21 +28,30 @@ export interface SgdOptions {
 export class Sgd {
   readonly #parameters: ReadonlyMap<string, Tensor>;
   readonly #options: SgdOptions;
+  readonly #rules: ReadonlyMap<string, ParamRule>;
   readonly #velocities = new Map<string, Tensor>();
 
   /** @param parameters by name, updated in place; see Module.namedParameters */
   constructor(parameters: ReadonlyMap<string, Tensor>, options: SgdOptions) {
     this.#parameters = parameters;
     this.#options = options;
+    const rules = Object.entries(options.rules ?? {}).sort(
+      ([a], [b]) => b.length - a.length || (a < b ? -1 : 1),
+    );
+    const ruleOf = (name: string): ParamRule => rules.find(([part]) => name.includes(part))?.[1] ?? PLAIN;
+    this.#rules = new Map([...parameters.keys()].map((name) => [name, ruleOf(name)]));
   }
 
-  /** Records the update of every parameter with its gradient. */
+  /** Records the update of every parameter with its gradient; `lr` is that of parameters without a rule. */
   step(lr: number): void {
+    const { rules: _, weightDecay, ...options } = this.#options;
     for (const [name, parameter] of this.#parameters) {
       if (parameter.grad === null) continue;
       const first = !this.#velocities.has(name);
-      const velocity = this.#options.momentum === 0 ? null : this.#velocity(name, parameter);
-      sgdStep(parameter, parameter.grad, velocity, { ...this.#options, lr, first });
+      const velocity = options.momentum === 0 ? null : this.#velocity(name, parameter);
+      const rule = this.#rules.get(name)!;
+      const own = { lr: lr * rule.lr, weightDecay: weightDecay * rule.weightDecay };
+      sgdStep(parameter, parameter.grad, velocity, { ...options, ...own, first });
     }
   }
 

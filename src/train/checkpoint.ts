@@ -12,7 +12,7 @@ import { parseStateFile } from "../io/state_file.node.ts";
 import { readTensors } from "../nn/readback.ts";
 import { fromTorch, toTorch } from "../nn/state.ts";
 import type { LoadOptions, StateDict, StateTensor } from "../nn/state.ts";
-import type { Mcibi } from "../models/mcibi.ts";
+import type { Segmentor } from "../models/segmentor.ts";
 import { checkStoredConfig } from "./stored_config.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -135,7 +135,7 @@ function asCheckpoint(path: string, metadata: Readonly<Record<string, string>>, 
  *
  * @throws UserError naming the file and the names that do not fit; nothing is changed then
  */
-export function loadWeights(model: Mcibi, { path, state }: Weights, options?: LoadOptions): void {
+export function loadWeights(model: Segmentor, { path, state }: Weights, options?: LoadOptions): void {
   named(path, () => model.loadStateDict(state, options));
 }
 
@@ -143,7 +143,7 @@ export function loadWeights(model: Mcibi, { path, state }: Weights, options?: Lo
  * Loads the backbone alone: from a state_dict of ImageNet weights, whose classifier is left out, or from one of a whole
  * network. Returns the number of its tensors. Errors as for `loadWeights`.
  */
-export function loadBackbone(model: Mcibi, { path, state }: Weights, options?: LoadOptions): number {
+export function loadBackbone(model: Segmentor, { path, state }: Weights, options?: LoadOptions): number {
   const whole = [...state].filter(([name]) => name.startsWith(BACKBONE));
   const backbone =
     whole.length > 0
@@ -204,7 +204,7 @@ async function readMomentum({ model, optimizer }: Trainer): Promise<[string, Sta
   });
 }
 
-function momentumInMemory(model: Mcibi, { path, momentum }: Checkpoint): Map<string, Float32Array> {
+function momentumInMemory(model: Segmentor, { path, momentum }: Checkpoint): Map<string, Float32Array> {
   const variables = model.parameterVariables();
   const shapes = model.stateShapes();
   return new Map(

@@ -4,7 +4,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { evaluationItems } from "../data/evaluation.ts";
 import type { EvaluationItem } from "../data/evaluation.ts";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
-import type { Mcibi } from "../models/mcibi.ts";
+import type { Segmentor } from "../models/segmentor.ts";
 import { addConfusion } from "../ops/confusion.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -21,7 +21,7 @@ export interface Prediction {
 }
 
 export interface EvaluationOptions {
-  readonly model: Mcibi;
+  readonly model: Segmentor;
   readonly dataset: Dataset;
   readonly config: Pick<Config, "data" | "eval">;
   /** Predictions to hand out, evenly spread over the dataset. */
@@ -107,7 +107,7 @@ async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): P
 /** Records the prediction of one image and its counting; reads back the prediction, or just that it is done. */
 function count(
   gpu: Gpu,
-  model: Mcibi,
+  model: Segmentor,
   { image, height, width, original }: EvaluationItem,
   options: InferenceOptions,
   { counts, ignoreIndex, isWanted }: { counts: Tensor; ignoreIndex: number; isWanted: boolean },

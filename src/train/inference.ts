@@ -5,7 +5,7 @@
 import { noGrad } from "../autograd/tape.ts";
 import type { EvalConfig } from "../config/config.ts";
 import { type FlipPairs, partners } from "../data/transforms.ts";
-import type { McibiOutput } from "../models/mcibi.ts";
+import type { Prediction } from "../models/segmentor.ts";
 import { argmax } from "../ops/argmax.ts";
 import { concat } from "../ops/concat.ts";
 import { add, div, scale } from "../ops/elementwise.ts";
@@ -25,7 +25,7 @@ export type InferenceOptions = ViewOptions & Pick<EvalConfig, "scales" | "flip">
 /** What is asked of a network. */
 export interface Predictor {
   readonly alignCorners: boolean;
-  forward(image: Tensor): Pick<McibiOutput, "stage2">;
+  forward(image: Tensor): Prediction;
 }
 
 /** One way to look at an image. */
@@ -108,8 +108,8 @@ export function predictClasses(model: Predictor, image: Tensor, size: Pair, opti
 }
 
 function inferWhole(model: Predictor, image: Tensor, { average }: ViewOptions): Tensor {
-  const { stage2 } = model.forward(image);
-  return average === "probs" ? softmax(stage2) : stage2;
+  const { logits } = model.forward(image);
+  return average === "probs" ? softmax(logits) : logits;
 }
 
 /** The mean over windows at the image's resolution. */
@@ -120,7 +120,7 @@ function inferSlide(model: Predictor, image: Tensor, { crop, stride, average }: 
   const windows = rows.flatMap((row) => columns.map((column) => ({ row, column })));
   const sum = sumOf(image, windows, ({ row: [top, bottom], column: [left, right] }) => {
     const part = slice(slice(image, ROWS, top, bottom), COLUMNS, left, right);
-    const logits = resizeTo(model, model.forward(part).stage2, [bottom - top, right - left]);
+    const logits = resizeTo(model, model.forward(part).logits, [bottom - top, right - left]);
     const values = average === "probs" ? softmax(logits) : logits;
     return pad(values, [[0, 0], [top, height - bottom], [left, width - right], [0, 0]]);
   });

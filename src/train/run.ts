@@ -5,7 +5,6 @@ import { createLoader } from "../data/loader.ts";
 import type { Loader, LoaderOptions } from "../data/loader.ts";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
-import { CLASSIFIERS } from "../models/mcibi.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { loadBackbone, loadWeights, requireClasses, restoreTrainer } from "./checkpoint.ts";
 import { serializeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -289,7 +288,7 @@ class Run {
     }
     const isWhole = part === "network";
     if (isWhole) requireClasses(weights, trainSet.spec, "; --reinit-classifiers starts those anew");
-    loadWeights(model, weights, { mostListed, reinitialize: isWhole ? [] : CLASSIFIERS });
+    loadWeights(model, weights, { mostListed, reinitialize: isWhole ? [] : model.classifiers });
   }
 
   #restore(checkpoint: Checkpoint): void {

@@ -1,8 +1,8 @@
 /** A network in training: one iteration at a time, in the official order, with all that changes between them. */
 import type { Config } from "../config/config.ts";
-import { buildModel, lossOptions, scheduleAt } from "../config/model.ts";
+import { buildModel, lossOptions, scheduleAt, sgdOptions } from "../config/model.ts";
 import type { Batch } from "../data/loader.ts";
-import type { Mcibi } from "../models/mcibi.ts";
+import type { Segmentor } from "../models/segmentor.ts";
 import { trainingLoss } from "../models/training_loss.ts";
 import type { TrainingLoss } from "../models/training_loss.ts";
 import { RandomState } from "../nn/random_state.ts";
@@ -37,7 +37,7 @@ const TOTAL = "total";
 
 export class Trainer {
   readonly gpu: Gpu;
-  readonly model: Mcibi;
+  readonly model: Segmentor;
   readonly optimizer: Sgd;
   /** Where the dropout masks come from. */
   readonly random: RandomState;
@@ -55,7 +55,7 @@ export class Trainer {
     this.random = new RandomState(config.train.seed);
     const { seed, recompute } = config.train;
     this.model = buildModel(config, numClasses, this.random).initialize(gpu, seed).train().recompute(recompute);
-    this.optimizer = new Sgd(this.model.namedParameters(), config.optim);
+    this.optimizer = new Sgd(this.model.namedParameters(), sgdOptions(config));
   }
 
   /**

@@ -112,8 +112,10 @@ function memoryBlock(item: FixtureCase): Block {
     featsPerClass: p.num_feats_per_cls,
     hardAggregate: p.use_hard_aggregate,
   });
+  const forward = ([feats, preds, map]: readonly Tensor[]): Tensor =>
+    module.forward(feats, preds, map ? { map, finer: [] } : null);
   const inputs = ["feats", "preds", ...(p.use_context_within_image ? ["feats_ms"] : [])];
-  return { module, inputs, forward: ([feats, preds, context = null]) => module.forward(feats, preds, context) };
+  return { module, inputs, forward };
 }
 
 export const blockRunner = (build: (item: FixtureCase) => Block): Runner => async ({ gpu }, item) => {

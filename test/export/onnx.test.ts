@@ -59,8 +59,8 @@ async function logitsOf({ config, state }: Checkpoint, image: Float32Array, shap
   model.loadStateDict(state);
   const { alignCorners } = model;
   const logits = noGrad(() => {
-    const { stage2 } = model.forward(Tensor.from(gpu, image, shape));
-    return interpolateBilinear(stage2, { size: [shape[1], shape[2]], alignCorners });
+    const { logits } = model.forward(Tensor.from(gpu, image, shape));
+    return interpolateBilinear(logits, { size: [shape[1], shape[2]], alignCorners });
   });
   const data = (await logits.data()) as Float32Array;
   await checkDevice();

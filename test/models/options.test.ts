@@ -146,10 +146,10 @@ for (const [name, change] of Object.entries(VARIANTS)) {
       assert.ok(grad, `${parameter} has no gradient`);
       assert.ok((await grad.data()).every(Number.isFinite), `gradient of ${parameter}`);
     }
-    const { stage2 } = noGrad(() => model.eval().forward(batch.image));
+    const { logits } = noGrad(() => model.eval().forward(batch.image));
     const stride = strideOf(options.backbone) * (options.downsampleStride ?? 1);
-    assert.equal(stage2.shape, [2, Math.ceil(33 / stride), Math.ceil(40 / stride), CLASSES]);
-    assert.ok((await stage2.data()).every(Number.isFinite));
+    assert.equal(logits.shape, [2, Math.ceil(33 / stride), Math.ceil(40 / stride), CLASSES]);
+    assert.ok((await logits.data()).every(Number.isFinite));
     model.dispose();
   });
 }
@@ -158,7 +158,7 @@ test("a batch without labels: loss 0, zero gradients, memory as it was", async (
   const gpu = await testGpu();
   using _ = gpu.arena();
   const config = slim();
-  const model = buildModel(config, CLASSES, new RandomState(1)).initialize(gpu, 1);
+  const model = new Mcibi(modelOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
   trainingLoss(
     model,
     batchOf(gpu, () => false),

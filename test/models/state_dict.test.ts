@@ -7,7 +7,6 @@ import type { BackboneType } from "../../src/config/backbone.ts";
 import { preset } from "../../src/config/presets.ts";
 import type { BackboneConfig, Config } from "../../src/config/config.ts";
 import { buildBackbone } from "../../src/models/backbone.ts";
-import { CLASSIFIERS } from "../../src/models/mcibi.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 
 const LIST = new URL("../../../shared/state_dict_r50_k150.txt", import.meta.url);
@@ -103,9 +102,10 @@ test("networks on the other backbones have the official sizes and names (spec se
 
 test("what depends on the classes, and nothing else, is reinitialised for other ones", () => {
   for (const type of BACKBONE_TYPES) {
-    const shapes = build(7, ({ model }) => (model.backbone = standardBackbone(type))).stateShapes();
+    const model = build(7, ({ model }) => (model.backbone = standardBackbone(type)));
+    const shapes = model.stateShapes();
     const dependent = [...shapes].flatMap(([name, [size]]) => (size === 7 ? [name] : []));
-    const named = [...shapes.keys()].filter((name) => CLASSIFIERS.some((prefix) => name.startsWith(prefix)));
+    const named = [...shapes.keys()].filter((name) => model.classifiers.some((prefix) => name.startsWith(prefix)));
     assert.equal(named, dependent);
   }
 });

@@ -5,7 +5,7 @@ import { buildModel } from "../../src/config/model.ts";
 import { datasetLayout, openDataset } from "../../src/data/open.ts";
 import { UserError } from "../../src/errors.ts";
 import { decodePng, encodePng } from "../../src/io/png.node.ts";
-import type { Mcibi } from "../../src/models/mcibi.ts";
+import type { Segmentor } from "../../src/models/segmentor.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
@@ -79,10 +79,10 @@ const PREDICTED = [
 ];
 
 /** A stand-in for the network that predicts PREDICTED. */
-function oracle(): Mcibi {
+function oracle(): Segmentor {
   const scores = PREDICTED.flat().flatMap((id) => Array.from({ length: 19 }, (_, k) => (k === id ? 1 : 0)));
-  const forward = () => ({ stage2: Tensor.from(gpu, Float32Array.from(scores), [1, 3, 4, 19]) });
-  return { alignCorners: false, training: false, eval() {}, train() {}, forward } as unknown as Mcibi;
+  const forward = () => ({ logits: Tensor.from(gpu, Float32Array.from(scores), [1, 3, 4, 19]) });
+  return { alignCorners: false, training: false, eval() {}, train() {}, forward } as unknown as Segmentor;
 }
 
 test("Cityscapes by hand: void counts nowhere, and the server's files hold label ids", async () => {

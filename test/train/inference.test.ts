@@ -45,7 +45,7 @@ test("a whole image of 1024x2048 is predicted in 48 MiB, each pixel by its own i
   const random = seededRandom(4);
   const [h, w, height, width] = [128, 256, 1024, 2048];
   const logits = Float32Array.from({ length: h * w * CLASSES }, () => normal(random));
-  const model = { alignCorners: false, forward: () => ({ stage2: Tensor.from(gpu, logits, [1, h, w, CLASSES]) }) };
+  const model = { alignCorners: false, forward: () => ({ logits: Tensor.from(gpu, logits, [1, h, w, CLASSES]) }) };
   const prediction = predictClasses(model, Tensor.zeros(gpu, [1, 1, 1, 3]), [height, width], WHOLE);
   assert.equal(prediction.shape, [1, height, width]);
   const got = await prediction.data();
@@ -77,7 +77,7 @@ test("in strips, over scales and mirror images, the prediction is the argmax of 
   const weight = Tensor.from(gpu, values(8 * 8 * 3 * CLASSES), [8, 8, 3, CLASSES]);
   const model = {
     alignCorners: true,
-    forward: (image: Tensor) => ({ stage2: conv2d(image, weight, null, { stride: [8, 8] }) }),
+    forward: (image: Tensor) => ({ logits: conv2d(image, weight, null, { stride: [8, 8] }) }),
   };
   const images = Tensor.from(gpu, values(2 * 64 * 96 * 3), [2, 64, 96, 3]);
   for (const mode of ["whole", "slide"] as const) {
@@ -96,7 +96,7 @@ test("a mirror image's scores of paired classes are exchanged back", async () =>
   using _ = gpu.arena();
   const [height, width, classes] = [2, 4, 5];
   // A network that says what it is shown: its scores are the image's channels, of which two are doubled.
-  const forward = (image: Tensor) => ({ stage2: concat([image, slice(image, 3, 1, 3)], 3) });
+  const forward = (image: Tensor) => ({ logits: concat([image, slice(image, 3, 1, 3)], 3) });
   const model = { alignCorners: false, forward };
   const pixels = Float32Array.from({ length: height * width * 3 }, (_, i) => (i * i) % 31);
   const image = Tensor.from(gpu, pixels, [1, height, width, 3]);

@@ -4,8 +4,7 @@ import * as assert from "uvu/assert";
 import { buildModel } from "../../src/config/model.ts";
 import { UserError } from "../../src/errors.ts";
 import { serializeSafetensors } from "../../src/io/safetensors.ts";
-import { CLASSIFIERS } from "../../src/models/mcibi.ts";
-import type { Mcibi } from "../../src/models/mcibi.ts";
+import type { Segmentor } from "../../src/models/segmentor.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 import type { StateDict, StateTensor } from "../../src/nn/state.ts";
 import { isCheckpoint, loadBackbone, loadWeights, readCheckpoint, readWeights } from "../../src/train/checkpoint.ts";
@@ -22,7 +21,7 @@ saveTinyDataset(root);
 const config = tinyConfig(root, "train.epochs=1");
 const BACKBONE = "backbone_net.";
 
-const build = (seed: number, numClasses = 19): Mcibi =>
+const build = (seed: number, numClasses = 19): Segmentor =>
   buildModel(config, numClasses, new RandomState(0)).initialize(gpu, seed);
 
 const source = build(1);
@@ -102,8 +101,8 @@ test("weights of other classes: refused by their number or names, taken without 
   await assertRejects(whole, UserError, ...advice);
   const model = build(config.train.seed);
   const before = await model.stateDict();
-  loadWeights(model, weights, { reinitialize: CLASSIFIERS });
-  const kept = [...before.keys()].filter((name) => CLASSIFIERS.some((prefix) => name.startsWith(prefix)));
+  loadWeights(model, weights, { reinitialize: model.classifiers });
+  const kept = [...before.keys()].filter((name) => model.classifiers.some((prefix) => name.startsWith(prefix)));
   const changed = changes(before, await model.stateDict());
   assert.ok(kept.length === 7 && changed.length > 20 && kept.every((name) => !changed.includes(name)));
   model.dispose();

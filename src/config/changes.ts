@@ -1,0 +1,24 @@
+import type { Config } from "./config.ts";
+
+/** Some fields of a group. Groups that name a type, such as the backbone, are given as a whole. */
+export type Changes<T = Config> = {
+  readonly [K in keyof T]?: T[K] extends readonly unknown[] | { type: string } ? T[K] : T[K] extends object ? Changes<T[K]> : T[K];
+};
+
+/** A copy of a configuration with fields replaced, the later changes over the earlier ones. */
+export function changed(config: Config, ...changes: readonly Changes[]): Config {
+  return changes.reduce<Config>((value, change) => replaced(value, change) as Config, structuredClone(config));
+}
+
+type Group = Readonly<Record<string, unknown>>;
+
+function replaced(old: object, change: object): object {
+  const fields = Object.entries(change).map(([name, value]) => {
+    const former = (old as Group)[name];
+    return [name, isOpenGroup(value) && isOpenGroup(former) ? replaced(former, value) : structuredClone(value)];
+  });
+  return { ...old, ...Object.fromEntries(fields) };
+}
+
+const isOpenGroup = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !("type" in value);
