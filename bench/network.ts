@@ -3,7 +3,7 @@
  * presets would not fit on a small machine. A test compares the result with what the network itself does.
  */
 import type { Config } from "../src/config/config.ts";
-import { modelOptions } from "../src/config/model.ts";
+import { mcibiOptions } from "../src/config/model.ts";
 import type { ResNetOptions } from "../src/models/resnet.ts";
 import { windowOutput } from "../src/tensor/shape.ts";
 import type { Pair } from "../src/tensor/shape.ts";
@@ -43,7 +43,7 @@ export interface Images {
 
 /** Every convolution of the network that `config` describes, which has to be of the presets' kind. */
 export function convolutions(config: Config, { n, size, numClasses }: Images): ConvLayer[] {
-  const { backbone, host, featsChannels, transformChannels, memory, auxiliary } = modelOptions(config, numClasses);
+  const { backbone, host, featsChannels, transformChannels, memory, auxiliary } = mcibiOptions(config, numClasses);
   const { segmentor, fusion, contextAttention, keyQueryConvs } = config.model;
   const isOfficial = segmentor === "mcibi" && fusion === "official" && contextAttention && keyQueryConvs === 2;
   if (!isOfficial || backbone.type !== "resnet" || host.type !== "aspp" || memory?.featsPerClass !== 1 || !auxiliary) {

@@ -9,33 +9,37 @@ import { parseSafetensors } from "../src/io/safetensors.ts";
 import type { StoredTensor } from "../src/io/safetensors.ts";
 import { assertClose } from "./support/compare.ts";
 
-const FOLDER = new URL("fixtures/backbones/", import.meta.url).pathname;
+const FIXTURES = new URL("fixtures/", import.meta.url).pathname;
 
 const numbers = (data: StoredTensor["data"]): number[] => Array.from(data as ArrayLike<number>, Number);
 
 const python = (...args: string[]) => spawnSync("python3", args, { encoding: "utf8" });
 
-test("backbones/generate.py computes the stored numbers", () => {
-  const { stdout } = python("-c", "import torch; print(torch.__version__)");
-  if (!stdout?.startsWith("1.13.")) return console.log("skipped: fixtures anew (python3 has no torch 1.13)");
-  const target = mkdtempSync(join(tmpdir(), "fixtures-"));
-  try {
-    const { status, stderr } = python(join(FOLDER, "generate.py"), target);
-    assert.is(status, 0, stderr);
-    const files = readdirSync(FOLDER).filter((name) => name.endsWith(".safetensors"));
-    assert.equal(readdirSync(target).sort(), files.sort());
-    for (const name of files) {
-      const [fresh, stored] = [target, FOLDER].map((folder) => parseSafetensors(readFileSync(join(folder, name)), name));
-      assert.equal([...fresh.tensors.keys()], [...stored.tensors.keys()]);
-      for (const [tensor, { shape, data }] of stored.tensors) {
-        const found = fresh.tensors.get(tensor)!;
-        assert.equal(found.shape, shape);
-        assertClose(`${name} ${tensor}`, numbers(found.data), numbers(data), shape, { rtol: 1e-6, atol: 1e-9 });
+for (const family of ["backbones", "hosts"]) {
+  test(`${family}/generate.py computes the stored numbers`, () => {
+    const { stdout } = python("-c", "import torch; print(torch.__version__)");
+    if (!stdout?.startsWith("1.13.")) return console.log("skipped: fixtures anew (python3 has no torch 1.13)");
+    const folder = join(FIXTURES, family);
+    const target = mkdtempSync(join(tmpdir(), "fixtures-"));
+    try {
+      const { status, stderr } = python(join(folder, "generate.py"), target);
+      assert.is(status, 0, stderr);
+      const files = readdirSync(folder).filter((name) => name.endsWith(".safetensors"));
+      assert.equal(readdirSync(target).sort(), files.sort());
+      for (const name of files) {
+        const read = (from: string) => parseSafetensors(readFileSync(join(from, name)), name);
+        const [fresh, stored] = [read(target), read(folder)];
+        assert.equal([...fresh.tensors.keys()], [...stored.tensors.keys()]);
+        for (const [tensor, { shape, data }] of stored.tensors) {
+          const found = fresh.tensors.get(tensor)!;
+          assert.equal(found.shape, shape);
+          assertClose(`${name} ${tensor}`, numbers(found.data), numbers(data), shape, { rtol: 1e-6, atol: 1e-9 });
+        }
       }
+    } finally {
+      rmSync(target, { recursive: true });
     }
-  } finally {
-    rmSync(target, { recursive: true });
-  }
-});
+  });
+}
 
 test.run();

@@ -1,6 +1,6 @@
 /** The row of the comparison that is a whole evaluation: the network of `tiny`, and what npm run export makes of it. */
 import { noGrad } from "../../src/autograd/tape.ts";
-import { modelOptions } from "../../src/config/model.ts";
+import { mcibiOptions } from "../../src/config/model.ts";
 import { preset } from "../../src/config/presets.ts";
 import { exportOnnx } from "../../src/export/onnx.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/io/safetensors.ts";
@@ -39,7 +39,7 @@ const SAMPLES = 7;
 const SLEEP_SHARE = 0.7;
 
 export async function compareEvaluations(gpu: Gpu, adapter: string | undefined): Promise<ComparedEvaluation> {
-  const model = new Mcibi(modelOptions(CONFIG, CLASSES), new RandomState(0)).initialize(gpu, 0).eval();
+  const model = new Mcibi(mcibiOptions(CONFIG, CLASSES), new RandomState(0)).initialize(gpu, 0).eval();
   const { shape } = model.memory!.memory;
   const [pixels, memory] = operands({ inputs: [{ shape: IMAGES }, { shape }], options: null }) as Float32Array[];
   const state = await model.stateDict();

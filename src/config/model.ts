@@ -1,13 +1,8 @@
 /** From a configuration to the options of what it describes. */
-import type { BaselineOptions } from "../models/baseline.ts";
-import { DeepLabV3 } from "../models/deeplabv3.ts";
-import { Fcn } from "../models/fcn.ts";
-import { Mcibi } from "../models/mcibi.ts";
 import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
-import { OcrNet } from "../models/ocrnet.ts";
-import { PspNet } from "../models/pspnet.ts";
+import { buildNetwork } from "../models/network.ts";
+import type { NetworkOptions } from "../models/network.ts";
 import type { LossOptions, Segmentor, SegmentorOptions } from "../models/segmentor.ts";
-import { UperNet } from "../models/upernet.ts";
 import type { RandomState } from "../nn/random_state.ts";
 import { coupledMomentum, memoryMomentum, polyLearningRate } from "../optim/schedule.ts";
 import type { SgdOptions } from "../optim/sgd.ts";
@@ -16,25 +11,18 @@ import type { Config, ModelConfig } from "./config.ts";
 
 /** The network of a configuration that `validateConfig` accepts; `initialize` it, then load or train it. */
 export function buildModel(config: Config, numClasses: number, random: RandomState): Segmentor {
-  const { segmentor, dilations, poolScales, transformChannels } = config.model;
-  if (segmentor === "mcibi") return new Mcibi(modelOptions(config, numClasses), random);
-  const options = baselineOptions(config, numClasses);
-  switch (segmentor) {
-    case "fcn":
-      return new Fcn(options, random);
-    case "pspnet":
-      return new PspNet({ ...options, poolScales }, random);
-    case "deeplabv3":
-      return new DeepLabV3({ ...options, dilations }, random);
-    case "ocrnet":
-      return new OcrNet({ ...options, transformChannels }, random);
-    case "upernet":
-      return new UperNet({ ...options, poolScales }, random);
-  }
+  return buildNetwork(networkOptions(config, numClasses), random);
+}
+
+export function networkOptions(config: Config, numClasses: number): NetworkOptions {
+  const { segmentor: type, featsChannels: channels, dropout, ...model } = config.model;
+  if (type === "mcibi") return { type, ...mcibiOptions(config, numClasses) };
+  const { dilations, poolScales, transformChannels } = model; // each head takes what it has
+  return { type, ...commonOptions(config, numClasses), channels, dropout, dilations, poolScales, transformChannels };
 }
 
 /** Of a configuration whose segmentor is `mcibi`. */
-export function modelOptions(config: Config, numClasses: number): McibiOptions {
+export function mcibiOptions(config: Config, numClasses: number): McibiOptions {
   const { model, memory } = config;
   return {
     ...commonOptions(config, numClasses),
@@ -47,11 +35,6 @@ export function modelOptions(config: Config, numClasses: number): McibiOptions {
     memory: memory.enabled ? memory : null,
     dropout: model.dropout,
   };
-}
-
-function baselineOptions(config: Config, numClasses: number): BaselineOptions {
-  const { featsChannels: channels, dropout } = config.model;
-  return { ...commonOptions(config, numClasses), channels, dropout };
 }
 
 function commonOptions({ model, losses }: Config, numClasses: number): SegmentorOptions {

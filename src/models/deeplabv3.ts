@@ -5,12 +5,16 @@ import { Aspp } from "./aspp.ts";
 import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 
+export interface DeepLabV3Options extends BaselineOptions {
+  readonly dilations: readonly number[];
+}
+
 /** The atrous pyramid on the last map, then the classifier. */
 export class DeepLabV3 extends Baseline {
   protected readonly decoder: Sequential;
   readonly #aspp: Aspp;
 
-  constructor(options: BaselineOptions & { readonly dilations: readonly number[] }, random: RandomState) {
+  constructor(options: DeepLabV3Options, random: RandomState) {
     super(options, random);
     const { channels, dilations, headSlope: slope, alignCorners } = options;
     const widths = { inChannels: this.lastChannels, outChannels: channels };

@@ -6,6 +6,10 @@ import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 import { ObjectContext } from "./object_context.ts";
 
+export interface OcrNetOptions extends BaselineOptions {
+  readonly transformChannels: number;
+}
+
 /** Object context of the last map, reduced, from what the last auxiliary head says; then the classifier. */
 export class OcrNet extends Baseline {
   protected readonly decoder: Sequential;
@@ -13,7 +17,7 @@ export class OcrNet extends Baseline {
   readonly #bottleneck: Sequential;
   readonly #context: ObjectContext;
 
-  constructor(options: BaselineOptions & { readonly transformChannels: number }, random: RandomState) {
+  constructor(options: OcrNetOptions, random: RandomState) {
     super(options, random);
     if (!options.auxiliary) throw new Error("OCRNet needs an auxiliary head");
     const { channels, transformChannels, headSlope: slope, alignCorners } = options;

@@ -5,12 +5,16 @@ import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 import { PyramidPooling } from "./ppm.ts";
 
+export interface PspNetOptions extends BaselineOptions {
+  readonly poolScales: readonly number[];
+}
+
 /** Pyramid pooling of the last map, then the classifier. */
 export class PspNet extends Baseline {
   protected readonly decoder: Sequential;
   readonly #ppm: PyramidPooling;
 
-  constructor(options: BaselineOptions & { readonly poolScales: readonly number[] }, random: RandomState) {
+  constructor(options: PspNetOptions, random: RandomState) {
     super(options, random);
     const { channels, poolScales, headSlope: slope, alignCorners } = options;
     const widths = { inChannels: this.lastChannels, outChannels: channels };

@@ -6,13 +6,17 @@ import type { BaselineOptions } from "./baseline.ts";
 import { FeaturePyramid } from "./fpn.ts";
 import { PyramidPooling } from "./ppm.ts";
 
+export interface UperNetOptions extends BaselineOptions {
+  readonly poolScales: readonly number[];
+}
+
 /** Pyramid pooling of the last map as the top of a feature pyramid, then a 3x3 convolution and the classifier. */
 export class UperNet extends Baseline {
   protected readonly decoder: Sequential;
   readonly #ppm: PyramidPooling;
   readonly #pyramid: FeaturePyramid;
 
-  constructor(options: BaselineOptions & { readonly poolScales: readonly number[] }, random: RandomState) {
+  constructor(options: UperNetOptions, random: RandomState) {
     super(options, random);
     const { channels, poolScales, headSlope: slope, alignCorners } = options;
     const widths = { inChannels: this.lastChannels, outChannels: channels };

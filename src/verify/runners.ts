@@ -9,6 +9,7 @@ import { batchNorm, cosineSimilarity, layerNorm, normalize } from "./ops/norm.ts
 import { adaptiveAvgPool2d, avgPool2d, interpolate, maxPool2d, upsampleBilinear } from "./ops/pool.ts";
 import { concat, flip, pad, permute } from "./ops/shape.ts";
 import * as backbones from "./backbones.ts";
+import * as hosts from "./hosts.ts";
 import * as mcibi from "./mcibi.ts";
 import * as network from "./network.ts";
 import * as optim from "./optim.ts";
@@ -78,6 +79,9 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   exchange_module: backbones.exchangeModule,
   transformer_layer: backbones.transformerLayer,
   backbone: backbones.backbone,
+  object_context: hosts.objectContext,
+  feature_pyramid: hosts.featurePyramid,
+  segmentor: hosts.segmentor,
   ohem: () => {
     throw new Skip(NO_OHEM);
   },

@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BACKBONE_TYPES, standardBackbone } from "../../src/config/backbone.ts";
 import type { BackboneConfig, Config, VitConfig } from "../../src/config/config.ts";
-import { lossOptions, modelOptions, scheduleAt } from "../../src/config/model.ts";
+import { lossOptions, mcibiOptions, scheduleAt } from "../../src/config/model.ts";
 import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
 import { setField, setFieldFromOption } from "../../src/config/set.ts";
 import { validateConfig } from "../../src/config/validate.ts";
@@ -150,7 +150,7 @@ test("the type of backbone decides about normalised outputs, the stride behind i
   const on = (backbone: BackboneConfig) => {
     const config = preset();
     config.model.backbone = backbone;
-    const { outputNorm, downsampleStride, auxiliary } = modelOptions(config, 7);
+    const { outputNorm, downsampleStride, auxiliary } = mcibiOptions(config, 7);
     return { outputNorm, downsampleStride, heads: auxiliary?.heads };
   };
   const none = { outputNorm: undefined, downsampleStride: undefined, heads: undefined };
@@ -183,7 +183,7 @@ test("switching the memory off leaves the host; weight 0 leaves out the auxiliar
   const config = preset();
   setField(config, "memory.enabled", "false");
   setField(config, "losses.aux", "0");
-  const options = modelOptions(config, 7);
+  const options = mcibiOptions(config, 7);
   assert.is(options.memory, null);
   assert.is(options.auxiliary, null);
   assert.is(options.numClasses, 7);

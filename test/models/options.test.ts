@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { noGrad } from "../../src/autograd/tape.ts";
 import type { Config } from "../../src/config/config.ts";
-import { buildModel, lossOptions, modelOptions } from "../../src/config/model.ts";
+import { buildModel, lossOptions, mcibiOptions } from "../../src/config/model.ts";
 import { preset } from "../../src/config/presets.ts";
 import type { BackboneOptions } from "../../src/models/backbone.ts";
 import { Mcibi } from "../../src/models/mcibi.ts";
@@ -129,7 +129,7 @@ for (const [name, change] of Object.entries(VARIANTS)) {
   test(`${name}: a training step reaches every parameter with finite numbers`, async () => {
     const gpu = await testGpu();
     using _ = gpu.arena();
-    const options = change(modelOptions(slim(), CLASSES));
+    const options = change(mcibiOptions(slim(), CLASSES));
     const model = new Mcibi(options, new RandomState(1)).initialize(gpu, 1);
     const batch = batchOf(gpu, (pixel) => pixel % 7 === 0);
     const { terms, total } = trainingLoss(model, batch, lossOptions(slim(), IGNORE));
@@ -158,7 +158,7 @@ test("a batch without labels: loss 0, zero gradients, memory as it was", async (
   const gpu = await testGpu();
   using _ = gpu.arena();
   const config = slim();
-  const model = new Mcibi(modelOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
+  const model = new Mcibi(mcibiOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
   trainingLoss(
     model,
     batchOf(gpu, () => false),
