@@ -102,6 +102,7 @@ const DATASETS: Readonly<Record<string, readonly Changes[]>> = {
   lip: [
     { data: { dataset: "lip", size: [473, 473], keepRatio: false, crop: [473, 473], rotate: { probability: 0.6 } } },
     { data: { scaleRange: [0.75 * LIP_SCALE, 1.25 * LIP_SCALE] }, train: { epochs: 150, batchSize: 32 } },
+    { eval: { crop: [473, 473] } },
   ],
 };
 

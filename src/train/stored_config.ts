@@ -32,7 +32,11 @@ export function checkStoredConfig(stored: unknown, where: string): Config {
 
 /** What fields meant before they were there. */
 const EARLIER = {
-  model: { backbone: { type: "resnet" } },
+  model: {
+    ...{ segmentor: "mcibi", keyQueryConvs: 2, contextAttention: true, fusion: "official" },
+    backbone: { type: "resnet" },
+  },
+  optim: { minLr: 0, backbone: { lr: 1, weightDecay: 1 } },
   data: { keepRatio: true, rotate: { probability: 0, degrees: 30 } },
   train: { recompute: false },
 } as const;

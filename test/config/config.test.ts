@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BACKBONE_TYPES, standardBackbone } from "../../src/config/backbone.ts";
-import type { BackboneConfig, Config, VitConfig } from "../../src/config/config.ts";
+import type { BackboneConfig, Config, ModelConfig, OptimConfig, VitConfig } from "../../src/config/config.ts";
 import { lossOptions, mcibiOptions, scheduleAt } from "../../src/config/model.ts";
 import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
 import { setField, setFieldFromOption } from "../../src/config/set.ts";
@@ -30,7 +30,10 @@ test("a preset is a copy", () => {
   assert.is.not(preset().optim.lr, 7);
 });
 
-test("an unknown preset names the known ones", () => assertUserError(() => preset("huge"), /"huge"/, /tiny/));
+test("an unknown preset names the known ones", () => {
+  assertUserError(() => preset("huge"), /"huge"/, /tiny, cityscapes-val, .* mcibi_\.\.\., fcn_\.\.\./);
+  assertUserError(() => preset("fcn_resnet50"), /"fcn_resnet50"/, /fcn_resnet50os8_voc/);
+});
 
 test("setField takes numbers, booleans, text and lists", () => {
   const config = preset();
@@ -65,7 +68,11 @@ test("setField names the path, what was found and what exists", () => {
 
 test("validateConfig names the field and its range", () => {
   const changes: readonly (readonly [string, string, RegExp])[] = [
-    ["model.host", "unet", /model\.host is unet, expected fcn, ppm, aspp/],
+    ["model.host", "unet", /model\.host is unet, expected fcn, ppm, aspp, ocr, upernet/],
+    ["model.segmentor", "unet", /model\.segmentor is unet, expected mcibi, fcn, pspnet/],
+    ["model.segmentor", "fcn", /fcn, which has no memory: it goes with memory\.enabled=false/],
+    ["model.fusion", "sum", /expected official, concat3/],
+    ["optim.minLr", "0.06", /optim\.minLr is 0\.06, which is more than optim\.lr, 0\.05/],
     ["model.backbone.depth", "20", /expected 18, 34, 50, 101/],
     ["model.backbone.stemChannels", "15", /even/],
     ["data.crop", "64", /data\.crop is 64, expected two whole numbers/],
@@ -80,6 +87,14 @@ test("validateConfig names the field and its range", () => {
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
   }
+  const ocr = preset();
+  for (const [path, value] of [["model.host", "ocr"], ["losses.aux", "0"]]) setField(ocr, path, value);
+  assertUserError(() => validateConfig(ocr), /losses\.aux is 0, but model\.host=ocr .* auxiliary head/);
+  const single = preset("ocrnet_resnet50os8_voc");
+  single.train.batchSize = 1;
+  validateConfig(single);
+  setField(single, "model.segmentor", "pspnet");
+  assertUserError(() => validateConfig(single), /the segmentor pspnet .* at least 2, or model\.segmentor=fcn/);
   const config = preset();
   setField(config, "eval.mode", "slide");
   setField(config, "eval.stride", "999,10");
@@ -167,6 +182,10 @@ test("stored configurations: an old one gets the fields it did not know, every t
   delete (old.train as Partial<Config["train"]>).recompute;
   delete (old.data as Partial<Config["data"]>).keepRatio;
   delete (old.data as Partial<Config["data"]>).rotate;
+  for (const field of ["segmentor", "keyQueryConvs", "contextAttention", "fusion"] as const) {
+    delete (old.model as Partial<ModelConfig>)[field];
+  }
+  delete (old.optim as Partial<OptimConfig>).backbone;
   assert.equal(checkStoredConfig(old, "old.json"), preset());
   const vit = stored();
   vit.model.backbone = standardBackbone("vit");

@@ -114,6 +114,17 @@ test("a ViT: normalised outputs, three heads of one weight", () => {
   assert.is(weights.aux, 0.4);
 });
 
+test("rules for parameters, as the official files of ViTs have them", () => {
+  const optimizer = (rule: object) => {
+    const SGD = { type: "SGD", lr: 0.01, momentum: 0.9, weight_decay: 0, params_rules: { backbone_net: rule } };
+    return official(VIT, { scheduler: { type: "PolyScheduler", max_epochs: 130, power: 0.9, optimizer: SGD } });
+  };
+  const { rules } = buildFromFixtureConfig(optimizer({ lr_multiplier: 0.1, wd_multiplier: 1 })).optimizer;
+  assert.equal(rules, { backbone_net: { lr: 0.1, weightDecay: 1 } });
+  assert.equal(buildFromFixtureConfig(official(VIT)).optimizer.rules, {});
+  assert.throws(() => buildFromFixtureConfig(optimizer({ betas: 0.1 })), /backbone_net \(options\) is "betas"/);
+});
+
 test("what is not supported is refused by name", () => {
   const uneven = { loss_aux1: LOSS, loss_aux2: { ...LOSS, scale_factor: 1 }, ...MAIN };
   const refused: readonly (readonly [RegExp, OfficialConfig])[] = [

@@ -36,6 +36,21 @@ test("momentum and weight decay (spec section 12)", async () => {
   assert.is(p.grad, null);
 });
 
+test("rules: of those that fit a name the longest one multiplies learning rate and weight decay", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const names = ["backbone_net.conv1.weight", "backbone_net.bn1.weight", "decoder.0.weight"];
+  const parameters = new Map(names.map((name) => [name, parameter(gpu, [1], [1])]));
+  const rules = { backbone_net: { lr: 0.1, weightDecay: 2 }, "backbone_net.bn": { lr: 0.5, weightDecay: 0 } };
+  const sgd = new Sgd(parameters, { momentum: 0, weightDecay: 0.25, rules });
+  for (const tensor of parameters.values()) give(tensor, [0.5]);
+  sgd.step(0.1);
+  const values = await Promise.all([...parameters.values()].map((tensor) => tensor.item()));
+  const expected = [1 - 0.01 * (0.5 + 0.5), 1 - 0.05 * 0.5, 1 - 0.1 * (0.5 + 0.25)];
+  assertClose("parameters", values, expected, [3], { rtol: 2e-7, atol: 0 });
+  sgd.zeroGrad();
+});
+
 test("saved momentum continues with the same bytes; parameters without gradient stay", async () => {
   const gpu = await testGpu();
   using _ = gpu.arena();
