@@ -78,6 +78,12 @@ const NETWORKS: Readonly<Record<string, readonly string[]>> = {
     ...["model.host=fcn", "model.backbone.depth=50", "model.backbone.deepStem=true", "memory.hardAggregate=true"],
   ],
   "ASPP without memory": ["memory.enabled=false"],
+  "OCR": ["model.host=ocr"],
+  "UPerNet, as the paper draws it": [
+    ...["model.host=upernet", "model.fusion=concat3", "model.contextAttention=false", "model.keyQueryConvs=1"],
+  ],
+  "OCRNet of the toolbox": ["model.segmentor=ocrnet", "memory.enabled=false"],
+  "UPerNet of the toolbox": ["model.segmentor=upernet", "memory.enabled=false"],
   "ResNeSt": [
     ...["model.host=fcn", "model.backbone.type=resnest", "model.backbone.depth=50"],
     ...["model.backbone.baseChannels=4", "model.backbone.stemChannels=4"],

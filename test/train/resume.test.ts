@@ -101,6 +101,18 @@ test("recomputing, stopped and resumed: the same bytes as a run that kept everyt
   assert.is(a.masksDrawn, b.masksDrawn);
 });
 
+test("a network of the toolbox and slow backbone: two terms, its evaluation, and resumed to the same bytes", async () => {
+  const network = ["model.segmentor=ocrnet", "memory.enabled=false", "optim.backbone.lr=0.1", "train.epochs=1"];
+  const [once, resumed] = [new RunFolder(temporary.join("toolbox")), new RunFolder(temporary.join("resumed"))];
+  const toolbox = tinyConfig(root, ...network);
+  assert.ok((await runTiny(gpu, { config: toolbox, folder: once })).confusion);
+  const [{ losses }] = metrics(once).filter(({ kind }) => kind === "train");
+  assert.equal(Object.keys(losses as object), ["loss_aux", "loss_cls", "total"]);
+  await runTiny(gpu, { config: toolbox, folder: resumed, stopAfter: 3 });
+  await runTiny(gpu, { config: toolbox, folder: resumed, resume: await readCheckpoint(resumed.last) });
+  assertSameBytes(once, resumed);
+});
+
 test("resumed from an older checkpoint than its metrics: lines are neither doubled nor lost", async () => {
   const folder = new RunFolder(temporary.join("older"));
   await runTiny(gpu, { config, folder, stopAfter: 4 });
