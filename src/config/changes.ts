@@ -1,9 +1,9 @@
 import type { Config } from "./config.ts";
 
 /** Some fields of a group. Groups that name a type, such as the backbone, are given as a whole. */
-export type Changes<T = Config> = {
-  readonly [K in keyof T]?: T[K] extends readonly unknown[] | { type: string } ? T[K] : T[K] extends object ? Changes<T[K]> : T[K];
-};
+export type Changes<T = Config> = { readonly [K in keyof T]?: T[K] extends OpenGroup<T[K]> ? Changes<T[K]> : T[K] };
+
+type OpenGroup<T> = T extends readonly unknown[] | { type: string } ? never : object;
 
 /** A copy of a configuration with fields replaced, the later changes over the earlier ones. */
 export function changed(config: Config, ...changes: readonly Changes[]): Config {

@@ -17,13 +17,13 @@ export interface Config {
 
 export interface ModelConfig {
   /**
-   * MCIBI, or a network to compare it with, built as the official toolbox builds it: without memory, stage-1 decoder and
-   * second attention. For the like-for-like network of MCIBI without its memory see `memory.enabled`.
+   * MCIBI, or a network to compare it with as the official toolbox builds it: a head without memory, stage-1 decoder
+   * and attention to the context. For MCIBI's own network without its memory see `memory.enabled`.
    */
   segmentor: "mcibi" | "fcn" | "pspnet" | "deeplabv3" | "ocrnet" | "upernet";
   backbone: BackboneConfig;
   /**
-   * Within-image context of `mcibi`: none, pyramid pooling, atrous pyramid, object context (from what the auxiliary head
+   * Within-image context of `mcibi`: none, pyramid pooling, atrous pyramid, object context (by what the auxiliary head
    * says), or pyramid pooling on top of a feature pyramid.
    */
   host: "fcn" | "ppm" | "aspp" | "ocr" | "upernet";

@@ -25,7 +25,12 @@ interface OfficialOptimizer {
   readonly weight_decay?: number;
   readonly nesterov?: boolean;
   /** By a part of the parameters' names. */
-  readonly params_rules?: Readonly<Record<string, { readonly lr_multiplier?: number; readonly wd_multiplier?: number }>>;
+  readonly params_rules?: Readonly<Record<string, OfficialRule>>;
+}
+
+interface OfficialRule {
+  readonly lr_multiplier?: number;
+  readonly wd_multiplier?: number;
 }
 
 interface OfficialAuxiliary {

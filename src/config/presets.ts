@@ -84,8 +84,8 @@ const tiny: Config = {
 };
 
 /**
- * MCIBI with the batch, the epochs and the evaluation of the toolbox's networks on Cityscapes, from `train` to `val`, so
- * that numbers compare: with those, with `model.host` changed, and with the same network under `memory.enabled=false`.
+ * MCIBI with batch, epochs and evaluation of the toolbox's networks on Cityscapes, from `train` to `val`, so that
+ * numbers compare: with those, with another `model.host`, and with the same network under `memory.enabled=false`.
  */
 const cityscapesVal = changed(
   OFFICIAL_PRESETS.find(({ name }) => name === "mcibi_deeplabv3_resnet50os8_cityscapes")!,

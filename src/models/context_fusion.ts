@@ -18,8 +18,8 @@ export interface ContextFusionOptions {
   /** Joins what the representations find in the context by attention; otherwise the context as it is. Default true. */
   readonly contextAttention?: boolean;
   /**
-   * `official`: first representations and memory, then that and the context, each by a convolution. `concat3`: all three
-   * by a single one, as the paper draws it. Default official.
+   * `official`: representations and memory, then that and the context, each by a convolution. `concat3`: all three by a
+   * single one, as the paper draws it. Default official.
    */
   readonly fusion?: "official" | "concat3";
   /** Channels of finer maps, the finest first, that a feature pyramid adds to what is joined. Default none. */
@@ -42,8 +42,8 @@ export interface ImageContext {
 
 /**
  * Joins the within-image context to what the network knows besides: attention from the representations to the context,
- * then a 3x3 convolution over both (steps 11 and 12 of spec section 1.3). With a pyramid, what is joined is its top, and
- * the convolution sees all of its levels at the finest resolution (section 9, the UPerNet host).
+ * then a 3x3 convolution over both (steps 11 and 12 of spec section 1.3). With a pyramid both are its top, and the
+ * convolution sees all of its levels at the finest resolution (section 9, the UPerNet host).
  */
 export class ContextFusion extends Module {
   readonly #attention: SelfAttentionBlock | null = null;
@@ -71,8 +71,8 @@ export class ContextFusion extends Module {
   }
 
   /**
-   * feats [n, h, w, C] and the maps beside, of besideChannels together -> [n, h', w', outChannels]: at the resolution of
-   * the finest map, which without pyramid is theirs. Without context there is one map beside, which is the result.
+   * feats [n, h, w, C] and the maps beside, of besideChannels together -> [n, h', w', outChannels] at the resolution of
+   * the finest map: theirs, without pyramid. Without context there is one map beside, which is the result.
    */
   fuse(feats: Tensor, context: ImageContext | null, beside: readonly Tensor[], watch: Watch = unwatched): Tensor {
     if (!this.#bottleneck) return beside[0];

@@ -20,8 +20,8 @@ export interface FeaturePyramidOptions {
 /**
  * The feature pyramid of UPerNet (Xiao et al., "Unified Perceptual Parsing for Scene Understanding"): from the top down
  * each map is resized and added to a 1x1 convolution of the next finer one; those sums pass a 3x3 convolution, and all
- * are put side by side at the finest resolution. Its owner makes `laterals` and `smoothing` children of its own, so that
- * they bear the official names `lateral_convs` and `fpn_convs`.
+ * are put side by side at the finest resolution. Its owner makes `laterals` and `smoothing` children of its own, by
+ * their official names `lateral_convs` and `fpn_convs`.
  */
 export class FeaturePyramid {
   readonly laterals: ModuleList<Sequential>;

@@ -19,8 +19,8 @@ import { Segmentor } from "./segmentor.ts";
 import type { LossOptions, LossTerms, Prediction, SegmentorOptions, TrainingBatch } from "./segmentor.ts";
 
 /**
- * Where the within-image context comes from: nowhere (the FCN host); pyramid pooling; an atrous pyramid; objects that the
- * last auxiliary head finds (OCR); pyramid pooling, whose fusion with the rest is the top of a feature pyramid (UPerNet).
+ * Where the within-image context comes from: nowhere (FCN); pyramid pooling; an atrous pyramid; objects that the last
+ * auxiliary head finds (OCR); pyramid pooling that, joined with the rest, is the top of a feature pyramid (UPerNet).
  */
 export type HostOptions =
   | { readonly type: "fcn" }

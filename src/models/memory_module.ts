@@ -90,7 +90,8 @@ export class FeatureMemory extends ContextFusion {
       ? watch("fused_memory", this.#fuseSlots.forwardBlock(concat(attended, -1)))
       : attended[0];
     const pair = [feats, beyond];
-    return this.fuse(feats, context, this.#bottleneck ? [this.#bottleneck.forwardBlock(concat(pair, -1))] : pair, watch);
+    const beside = this.#bottleneck ? [this.#bottleneck.forwardBlock(concat(pair, -1))] : pair;
+    return this.fuse(feats, context, beside, watch);
   }
 
   /**

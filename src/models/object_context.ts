@@ -43,7 +43,7 @@ export class ObjectContext extends SelfAttentionBlock {
   }
 }
 
-/** The mean of feats [n, h, w, C] for every class, weighted by the softmax of its logits over all pixels: [n, K, 1, C]. */
+/** The mean of feats [n, h, w, C] for every class, weighted by its logits' softmax over all pixels: [n, K, 1, C]. */
 export function gatherObjects(feats: Tensor, logits: Tensor): Tensor {
   const [n, h, w, channels] = feats.shape;
   const classes = logits.shape[3];

@@ -15,7 +15,7 @@ export interface SgdOptions {
   readonly weightDecay: number;
   readonly dampening?: number;
   readonly nesterov?: boolean;
-  /** By a part of the parameters' names; where several fit, the longest counts, and of two as long the first in order. */
+  /** By a part of the parameters' names; of several that fit the longest counts, and of two as long the first. */
   readonly rules?: Readonly<Record<string, ParamRule>>;
 }
 

@@ -20,7 +20,8 @@ const PROGRAM = "mcibi-webgpu checkpoint";
 const FORMAT = `${PROGRAM} 1`;
 const MOMENTUM = "optimizer.momentum_buffer.";
 const BACKBONE = "backbone_net.";
-const CLASSIFIER = "decoder_stage2.4.weight";
+/** The layers that lead to the prediction, by MCIBI's names and the other networks': the last knows the classes. */
+const DECODER = /^decoder(_stage2)?\.\d\.weight$/;
 /** What is trained on ImageNet for the sake of its classes alone, by the names of the ResNets and of ViT. */
 const IMAGENET_CLASSIFIERS = ["fc.", "head."] as const;
 
@@ -164,7 +165,8 @@ export function requireClasses(weights: Weights, spec: DatasetSpec, advice = "")
   const { name, classNames, numClasses } = spec;
   const wanted = `not the ${numClasses} of ${name}${advice}`;
   if (!isCheckpoint(weights)) {
-    const found = state.get(CLASSIFIER)?.shape[0];
+    const classifier = [...state.keys()].filter((entry) => DECODER.test(entry)).sort().at(-1);
+    const found = classifier && state.get(classifier)!.shape[0];
     if (found === undefined || found === numClasses) return;
     throw new UserError(`checkpoint ${path} knows ${found} classes, ${wanted}`);
   }

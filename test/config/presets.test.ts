@@ -130,8 +130,10 @@ for (const [pair, row] of Object.entries(MCIBI)) {
     near(end.memoryMomentum, row.rho * row.m0, "momentum at the end");
     assert.equal([losses.stage1, losses.stage2, losses.memory.startEpoch], [0.4, 1, 2]);
     assert.equal([memory.enabled, memory.featsPerClass, memory.strategy], [true, 1, "cosine_similarity"]);
-    assert.equal([model.segmentor, model.host, model.fusion, model.contextAttention], ["mcibi", "aspp", "official", true]);
-    assert.equal([model.featsChannels, model.transformChannels, model.auxChannels, model.dropout], [512, 256, 512, 0.1]);
+    const { segmentor, host, fusion, contextAttention, keyQueryConvs } = model;
+    assert.equal([segmentor, host, fusion, contextAttention, keyQueryConvs], ["mcibi", "aspp", "official", true, 2]);
+    const { featsChannels, transformChannels, auxChannels, dropout } = model;
+    assert.equal([featsChannels, transformChannels, auxChannels, dropout], [512, 256, 512, 0.1]);
     assert.is(evaluation.average, slide ? "probs" : "logits");
   });
 }
@@ -160,7 +162,8 @@ test("data and windows by dataset (spec sections 6.4 and 7)", () => {
 });
 
 test("the toolbox's networks have the budgets of spec section 5", () => {
-  const budgets: Readonly<Record<string, readonly [lr: number, wd: number, batch: number, epochs: number, T: number]>> = {
+  type Budget = readonly [lr: number, wd: number, batch: number, epochs: number, T: number];
+  const budgets: Readonly<Record<string, Budget>> = {
     ade20k: [0.01, 5e-4, 16, 130, 164_190],
     cityscapes: [0.01, 5e-4, 8, 220, 81_840],
     voc: [0.01, 5e-4, 16, 60, 39_660],

@@ -5,7 +5,7 @@ import type { NetworkOptions } from "../../src/models/network.ts";
 export const SHRUNK = 4;
 
 /**
- * A network of the same structure that a test can afford: as few channels as there can be, one block, module or exchange
+ * A network of the same structure that a test can afford: as few channels as there can be, one block or exchange module
  * of each kind, the smallest ViT, pooling and dilations that fit a map of a few pixels. What remains is what is chosen:
  * backbone, strides, host, fusion, heads, memory, slopes.
  */
@@ -18,9 +18,12 @@ export function shrink(options: NetworkOptions): NetworkOptions {
   };
   const pooled = { dilations: [1, 2], poolScales: [1, 2], transformChannels: SHRUNK };
   if (options.type !== "mcibi") return { ...options, ...common, ...pooled, channels: SHRUNK };
-  const host = "dilations" in options.host || "poolScales" in options.host ? { ...options.host, ...pooled } : options.host;
+  const host = { ...options.host, ...pooled }; // each host takes what it has
   return { ...options, ...common, host, featsChannels: SHRUNK, transformChannels: SHRUNK };
 }
+
+/** Layers of the smallest ViT, each of which is an output. */
+const ALL = [0, 1, 2, 3] as const;
 
 function shrinkBackbone(backbone: BackboneOptions): BackboneOptions {
   switch (backbone.type) {
@@ -30,6 +33,6 @@ function shrinkBackbone(backbone: BackboneOptions): BackboneOptions {
     case "hrnet":
       return { ...backbone, width: 1, stemChannels: SHRUNK, planes: 1, bottlenecks: 1, modules: [1, 1, 1], blocks: 1 };
     case "vit":
-      return { ...backbone, imageSize: [32, 32], channels: SHRUNK, layers: 4, heads: 2, mlpRatio: 1, outputs: [0, 1, 2, 3] };
+      return { ...backbone, imageSize: [32, 32], channels: SHRUNK, layers: 4, heads: 2, mlpRatio: 1, outputs: ALL };
   }
 }

@@ -101,7 +101,7 @@ test("recomputing, stopped and resumed: the same bytes as a run that kept everyt
   assert.is(a.masksDrawn, b.masksDrawn);
 });
 
-test("a network of the toolbox and slow backbone: two terms, its evaluation, and resumed to the same bytes", async () => {
+test("a network of the toolbox with a slow backbone: its terms, and resumed to the same bytes", async () => {
   const network = ["model.segmentor=ocrnet", "memory.enabled=false", "optim.backbone.lr=0.1", "train.epochs=1"];
   const [once, resumed] = [new RunFolder(temporary.join("toolbox")), new RunFolder(temporary.join("resumed"))];
   const toolbox = tinyConfig(root, ...network);

@@ -2,12 +2,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { buildModel } from "../../src/config/model.ts";
+import { datasetLayout } from "../../src/data/open.ts";
 import { UserError } from "../../src/errors.ts";
 import { serializeSafetensors } from "../../src/io/safetensors.ts";
 import type { Segmentor } from "../../src/models/segmentor.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 import type { StateDict, StateTensor } from "../../src/nn/state.ts";
-import { isCheckpoint, loadBackbone, loadWeights, readCheckpoint, readWeights } from "../../src/train/checkpoint.ts";
+import { isCheckpoint, loadBackbone, loadWeights, readCheckpoint } from "../../src/train/checkpoint.ts";
+import { readWeights, requireClasses } from "../../src/train/checkpoint.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { runCommand } from "../support/command.ts";
 import { testGpu } from "../support/gpu.ts";
@@ -89,6 +91,17 @@ test("without counters of batches, as old files are: they begin at 0", async () 
   loadWeights(model, await readWeights(save("old.safetensors", new Map(tensors))));
   assert.equal(changes(state, await model.stateDict()), []);
   model.dispose();
+});
+
+test("the classifiers of every network tell the number of classes", () => {
+  for (const segmentor of ["fcn", "pspnet", "deeplabv3", "ocrnet", "upernet"]) {
+    const config = tinyConfig(root, `model.segmentor=${segmentor}`, "memory.enabled=false");
+    const shapes = [...buildModel(config, 7, new RandomState(0)).stateShapes()];
+    const state = new Map(shapes.map(([name, shape]) => [name, { shape, data: new Float32Array(0) }]));
+    const { spec } = datasetLayout("cityscapes");
+    assert.throws(() => requireClasses({ path: "seven", state }, spec), /seven knows 7 classes, not the 19/);
+    requireClasses({ path: "seven", state }, { ...spec, numClasses: 7 });
+  }
 });
 
 test("weights of other classes: refused by their number or names, taken without classifiers on request", async () => {
