@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { checkDevice, sharedDevice } from "../support/gpu.ts";
+import { checkDevice, sharedDevice, testGpu } from "../support/gpu.ts";
 import { tinyConfig } from "../support/tiny_run.ts";
 
 const CLASSES = 5;
@@ -24,8 +24,9 @@ interface Trained {
   readonly pipelines: readonly number[];
 }
 
-async function train(gpu: Gpu, recompute: boolean): Promise<Trained> {
-  const config = tinyConfig("", `train.recompute=${recompute}`, `data.crop=${SIZE},${SIZE}`, "optim.clipGradNorm=1");
+async function train(gpu: Gpu, recompute: boolean, ...network: readonly string[]): Promise<Trained> {
+  const training = [`train.recompute=${recompute}`, `data.crop=${SIZE},${SIZE}`, "optim.clipGradNorm=1"];
+  const config = tinyConfig("", ...training, ...network);
   const trainer = new Trainer(gpu, { config, numClasses: CLASSES, ignoreIndex: 255, maxIters: 100 });
   const values = new Map<string, unknown>();
   const pipelines: number[] = [];
@@ -47,15 +48,28 @@ test("the same losses, parameters, statistics, counts, memory and masks; a lower
   const recomputed = await train(gpu, true);
   const { peak } = gpu.memory;
   const kept = await train(gpu, false);
-  assert.equal([...recomputed.values.keys()], [...kept.values.keys()]);
-  const unlike = [...kept.values].filter(([name, value]) => !equalValues(value, recomputed.values.get(name)));
-  assert.equal(unlike.map(([name]) => name), []);
-  assert.is(recomputed.masksDrawn, kept.masksDrawn);
+  assertAlike(recomputed, kept);
   assert.is(kept.masksDrawn, STEPS * 4, "two decoders, the auxiliary one, and the second decoder for the memory");
   assert.ok(peak < 0.9 * gpu.memory.peak, `${peak} bytes at the peak instead of ${gpu.memory.peak}`);
   for (const { pipelines } of [recomputed, kept]) assert.is(pipelines[STEPS - 1], pipelines[1]);
   assert.is(gpu.memory.live, 0);
 });
+
+const TOOLBOX = ["model.segmentor=ocrnet", "memory.enabled=false"];
+
+for (const network of [["model.host=ocr"], ["model.host=upernet"], TOOLBOX]) {
+  test(`${network[0]}: the same with and without recomputation`, async () => {
+    const gpu = await testGpu();
+    assertAlike(await train(gpu, true, ...network), await train(gpu, false, ...network));
+  });
+}
+
+function assertAlike(recomputed: Trained, kept: Trained): void {
+  assert.equal([...recomputed.values.keys()], [...kept.values.keys()]);
+  const unlike = [...kept.values].filter(([name, value]) => !equalValues(value, recomputed.values.get(name)));
+  assert.equal(unlike.map(([name]) => name), []);
+  assert.is(recomputed.masksDrawn, kept.masksDrawn);
+}
 
 function equalValues(a: unknown, b: unknown): boolean {
   return String(a) === String(b) && Object.getPrototypeOf(a) === Object.getPrototypeOf(b);
