@@ -1,4 +1,5 @@
 /** Layers that treat every row of features [..., c] alike, with PyTorch's parameters and defaults. */
+import { once } from "../autograd/checkpoint.ts";
 import { dropout } from "../ops/dropout.ts";
 import { add } from "../ops/elementwise.ts";
 import { gelu } from "../ops/gelu.ts";
@@ -65,6 +66,8 @@ export class Gelu extends Layer {
 
 /** Drops single elements in training, and scales the others by 1 / (1 - p). */
 export class Dropout extends Layer {
+  /** Whether the channels of an image are dropped whole. */
+  protected readonly perChannel: boolean = false;
   readonly #p: number;
   readonly #random: RandomState;
 
@@ -76,6 +79,6 @@ export class Dropout extends Layer {
 
   forward(x: Tensor): Tensor {
     if (!this.training || this.#p === 0) return x;
-    return dropout(x, { p: this.#p, ...this.#random.draw() });
+    return dropout(x, { p: this.#p, ...once(() => this.#random.draw()), perChannel: this.perChannel });
   }
 }

@@ -1,16 +1,15 @@
 /** Layers over the operations, with PyTorch's parameters and defaults. Activations are [n, h, w, c]. */
-import { isRepeated, once } from "../autograd/checkpoint.ts";
+import { isRepeated } from "../autograd/checkpoint.ts";
 import { leakyRelu, relu } from "../ops/activation.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { conv2d } from "../ops/conv2d.ts";
-import { dropout } from "../ops/dropout.ts";
 import { interpolateNearest } from "../ops/interpolate_nearest.ts";
 import { adaptiveAvgPool2d, avgPool2d, maxPool2d } from "../ops/pool.ts";
 import type { Pair } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { Dropout } from "./dense.ts";
 import { ones, uniformFanIn, zeros } from "./init.ts";
 import { Layer, Module } from "./module.ts";
-import type { RandomState } from "./random_state.ts";
 import type { Counter, Variable } from "./variable.ts";
 
 const toPair = (value: number | Pair): Pair => (typeof value === "number" ? [value, value] : value);
@@ -170,20 +169,8 @@ export class UpsampleNearest extends Layer {
 }
 
 /** Drops whole channels of single images in training, and scales the others by 1 / (1 - p). */
-export class Dropout2d extends Layer {
-  readonly #p: number;
-  readonly #random: RandomState;
-
-  constructor(p: number, random: RandomState) {
-    super();
-    this.#p = p;
-    this.#random = random;
-  }
-
-  forward(x: Tensor): Tensor {
-    if (!this.training || this.#p === 0) return x;
-    return dropout(x, { p: this.#p, ...once(() => this.#random.draw()), perChannel: true });
-  }
+export class Dropout2d extends Dropout {
+  protected override readonly perChannel = true;
 }
 
 /** Layers one after the other, named 0, 1, 2, ... */

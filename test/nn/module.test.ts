@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { UserError } from "../../src/errors.ts";
+import { Dropout } from "../../src/nn/dense.ts";
 import { BatchNorm2d, Conv2d, Dropout2d, ReLU, Sequential } from "../../src/nn/layers.ts";
 import { Module } from "../../src/nn/module.ts";
 import type { Layer } from "../../src/nn/module.ts";
@@ -8,6 +9,7 @@ import { RandomState } from "../../src/nn/random_state.ts";
 import { readTensors } from "../../src/nn/readback.ts";
 import { fromTorch, toTorch } from "../../src/nn/state.ts";
 import type { StateTensor } from "../../src/nn/state.ts";
+import { checkpoint } from "../../src/ops/checkpoint.ts";
 import { backward } from "../../src/ops/define.ts";
 import { sum } from "../../src/ops/reduce.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
@@ -183,6 +185,19 @@ test("disposing a module gives all its memory back", async () => {
   net.dispose();
   assert.is(gpu.memory.live, before);
   assert.is(new Sequential(new ReLU()).initialize(gpu, 0).parameterCount(), 0);
+});
+
+test("a block that is computed again drops what it dropped the first time", async () => {
+  const gpu = await testGpu();
+  using _arena = gpu.arena();
+  for (const Kind of [Dropout, Dropout2d]) {
+    const layer = new Kind(0.5, new RandomState(5));
+    const x = Tensor.from(gpu, new Float32Array(64).fill(1), [1, 2, 2, 16]).requireGrad();
+    const y = checkpoint((v) => layer.forward(v), x);
+    const kept = await y.keep().data();
+    backward(y, { grad: Tensor.from(gpu, new Float32Array(64).fill(1), x.shape) });
+    assert.equal(await x.grad!.data(), kept);
+  }
 });
 
 test.run();
