@@ -1,6 +1,6 @@
 // conv2d_backward_input_panel: what conv2d_backward_input.wgsl computes, for adapters that run on the CPU (see
 // matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 input pixels of
-// one phase x 4*LANES input channels.
+// one phase x PANELS*4*LANES input channels.
 //
 // Phases as in conv2d_backward_input.wgsl, but only those that a tap meets: the k-th along an axis is the one of tap k. The
 // pixels of the others have no gradient and keep what dx holds: zeros.
@@ -11,14 +11,15 @@
 // params    n, h, w, oh, ow; in_channels, out_channels, groups; group_in, group_out: of a group; kh, kw, stride_y, stride_x,
 //           pad_y, pad_x, dil_y, dil_x; phases_x: phases along x that a tap meets, min(kw, stride_x / gcd(stride_x, dil_x));
 //           phases_y in the dispatch likewise
-// dispatch  (ceil(group_in / (4*LANES)), ceil(n*ceil(h/stride_y)*ceil(w/stride_x) / (128/LANES)), groups*phases_y*phases_x)
-//           workgroups of 8
+// dispatch  (ceil(group_in / (PANELS*4*LANES)), ceil(n*ceil(h/stride_y)*ceil(w/stride_x) / (128/LANES)),
+//           groups*phases_y*phases_x) workgroups of 8
 // limits    group_in is a multiple of 4, and group_out unless EACH; subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
+const PANELS: u32 = 1u; // @tune 1 2
 const LOADS: u32 = ROWS / LANES;
 const NOWHERE: u32 = 0xffffffffu;
 
@@ -56,6 +57,15 @@ const NEXT: vec4u = vec4u(0u, 1u, 2u, 3u);
 
 fn fetch(texel: u32) -> vec4f {
   return textureLoad(w, vec2u(texel & 4095u, texel >> 12u), 0);
+}
+
+// Four output channels of each of four input channels, turned: four input channels of each output channel.
+fn fetch_turned(texel: u32, weight_row: u32) -> mat4x4f {
+  let w0 = fetch(texel);
+  let w1 = fetch(texel + weight_row);
+  let w2 = fetch(texel + 2u * weight_row);
+  let w3 = fetch(texel + 3u * weight_row);
+  return transpose(mat4x4f(w0, w1, w2, w3));
 }
 
 // Up to 4 channels of a pixel that has `left` more of them, zeros after those.
@@ -114,9 +124,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   // Of the 4 input channels of this lane, the weights of the first; those of the next follow after `weight_row`.
-  let column = group.x * LANES + lane - first;
+  let column = group.x * PANELS * LANES + lane - first;
   let weights = 4u * min(column, group_in - 1u) * weight_row + g * group_steps;
+  let across = 4u * min(column + LANES, group_in - 1u) * weight_row + g * group_steps - weights; // to the second panel
   var c: array<vec4f, ROWS>;
+  var d: array<vec4f, ROWS>; // the second panel
   for (var ky = 0u; ky < params.kh; ky++) {
     for (var kx = 0u; kx < params.kw; kx++) {
       let shift_y = i32(phase_y + params.pad_y) - i32(ky * params.dil_y);
@@ -134,12 +146,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       }
       let tap = (ky * params.kw + kx) * 4u * group_in * weight_row + weights;
       for (var step = 0u; step < group_steps; step++) {
-        // Four output channels of each of four input channels, and turned: four input channels of each output channel.
-        let w0 = fetch(tap + step);
-        let w1 = fetch(tap + step + weight_row);
-        let w2 = fetch(tap + step + 2u * weight_row);
-        let w3 = fetch(tap + step + 3u * weight_row);
-        let b = transpose(mat4x4f(w0, w1, w2, w3));
+        let b = fetch_turned(tap + step, weight_row);
         var a: array<vec4f, LOADS>;
         if (EACH) {
           for (var i = 0u; i < LOADS; i++) {
@@ -152,6 +159,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           let s = subgroupShuffle(a[r / LANES], first + r % LANES);
           c[r] = fma(vec4f(s.w), b[3], fma(vec4f(s.z), b[2], fma(vec4f(s.y), b[1], fma(vec4f(s.x), b[0], c[r]))));
         }
+        if (PANELS == 2u) {
+          let e = fetch_turned(tap + step + across, weight_row);
+          for (var r = 0u; r < ROWS; r++) {
+            let s = subgroupShuffle(a[r / LANES], first + r % LANES);
+            d[r] = fma(vec4f(s.w), e[3], fma(vec4f(s.z), e[2], fma(vec4f(s.y), e[1], fma(vec4f(s.x), e[0], d[r]))));
+          }
+        }
       }
     }
   }
@@ -159,5 +173,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var r = 0u; r < ROWS; r++) {
     let to = subgroupShuffle(destination[r / LANES], first + r % LANES);
     if (to != NOWHERE && column < group_in) { dx[to + column] = c[r]; }
+    if (PANELS == 2u && to != NOWHERE && column + LANES < group_in) { dx[to + column + LANES] = d[r]; }
   }
 }

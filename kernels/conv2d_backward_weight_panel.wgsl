@@ -1,18 +1,19 @@
 // conv2d_backward_weight_panel: what conv2d_backward_weight.wgsl computes, for adapters that run on the CPU (see
 // matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 weights
-// (ky, kx, input channel) x 4*LANES output channels. A lane loads 4 input channels of one pixel in four.
+// (ky, kx, input channel) x PANELS*4*LANES output channels. A lane loads 4 input channels of one pixel in four.
 //
 // bindings  x: read, [n, h, w, in_channels]; dy: read, texels of [n, oh, ow, out_channels]; dw: write, [splits, kh, kw,
 //           in_channels/groups, out_channels], parts of the pixels to be added in order
 // params    n, h, w, oh, ow; in_channels, out_channels, groups, kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x, splits
-// dispatch  (ceil(out_channels/groups / (4*LANES)), ceil(kh*kw*in_channels/groups / (128/LANES)), groups * splits)
-//           workgroups of 8
+// dispatch  (ceil(out_channels/groups / (PANELS*4*LANES)), ceil(kh*kw*in_channels/groups / (128/LANES)),
+//           groups * splits) workgroups of 8
 // limits    channels per group are multiples of 4, in and out; subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
+const PANELS: u32 = 1u; // @tune 1 2
 const LOADS: u32 = ROWS / LANES;
 const QUADS: u32 = LANES / 4u; // fours of weights that a load of LANES lanes brings
 
@@ -83,15 +84,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var oy = line - image * params.oh;
   var ox = pixel - line * params.ow;
 
-  let column = group.x * LANES + lane - first;
+  let column = group.x * PANELS * LANES + lane - first;
   let target_at = g * group_out + min(column, group_out - 1u);
+  let target_across = g * group_out + min(column + LANES, group_out - 1u); // in the second panel
   var c: array<vec4f, ROWS>;
+  var d: array<vec4f, ROWS>; // the second panel
   for (var step = begin; step < end; step++) {
     // Pixels beyond the last repeat it here; x is zero for them.
-    let b0 = fetch(4u * step * out_channels + target_at);
-    let b1 = fetch(min(4u * step + 1u, pixels - 1u) * out_channels + target_at);
-    let b2 = fetch(min(4u * step + 2u, pixels - 1u) * out_channels + target_at);
-    let b3 = fetch(min(4u * step + 3u, pixels - 1u) * out_channels + target_at);
+    let pixel0 = 4u * step * out_channels;
+    let pixel1 = min(4u * step + 1u, pixels - 1u) * out_channels;
+    let pixel2 = min(4u * step + 2u, pixels - 1u) * out_channels;
+    let pixel3 = min(4u * step + 3u, pixels - 1u) * out_channels;
+    let b0 = fetch(pixel0 + target_at);
+    let b1 = fetch(pixel1 + target_at);
+    let b2 = fetch(pixel2 + target_at);
+    let b3 = fetch(pixel3 + target_at);
     let sy = i32(oy * params.stride_y);
     let sx = i32(ox * params.stride_x);
     let start = ((i32(image * params.h) + sy) * i32(params.w) + sx) * i32(in_channels);
@@ -100,15 +107,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let inside = u32(sy + ty[i]) < params.h && u32(sx + tx[i]) < params.w && image < params.n; // below zero wraps far above
       a[i] = select(vec4f(), x[u32(select(0, start + offset[i], inside))], inside);
     }
+    var each: array<vec4f, ROWS>; // row by row, in every lane
     for (var r = 0u; r < ROWS; r++) {
       let quad = r / 4u;
       let s = a[quad / QUADS][r % 4u];
       let source = first + quad % QUADS * 4u;
-      let s0 = vec4f(subgroupShuffle(s, source));
-      let s1 = vec4f(subgroupShuffle(s, source + 1u));
-      let s2 = vec4f(subgroupShuffle(s, source + 2u));
-      let s3 = vec4f(subgroupShuffle(s, source + 3u));
-      c[r] = fma(s3, b3, fma(s2, b2, fma(s1, b1, fma(s0, b0, c[r]))));
+      each[r].x = subgroupShuffle(s, source);
+      each[r].y = subgroupShuffle(s, source + 1u);
+      each[r].z = subgroupShuffle(s, source + 2u);
+      each[r].w = subgroupShuffle(s, source + 3u);
+    }
+    for (var r = 0u; r < ROWS; r++) {
+      let s = each[r];
+      c[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, c[r]))));
+    }
+    if (PANELS == 2u) {
+      let d0 = fetch(pixel0 + target_across);
+      let d1 = fetch(pixel1 + target_across);
+      let d2 = fetch(pixel2 + target_across);
+      let d3 = fetch(pixel3 + target_across);
+      for (var r = 0u; r < ROWS; r++) {
+        let s = each[r];
+        d[r] = fma(vec4f(s.w), d3, fma(vec4f(s.z), d2, fma(vec4f(s.y), d1, fma(vec4f(s.x), d0, d[r]))));
+      }
     }
     ox += 4u;
     for (; ox >= params.ow; ox -= params.ow) {
@@ -123,5 +144,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (column >= group_out) { return; }
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < rows) { dw[(part * rows + row0 + r) * out_channels + target_at] = c[r]; }
+  }
+  if (PANELS == 1u || column + LANES >= group_out) { return; }
+  for (var r = 0u; r < ROWS; r++) {
+    if (row0 + r < rows) { dw[(part * rows + row0 + r) * out_channels + target_across] = d[r]; }
   }
 }

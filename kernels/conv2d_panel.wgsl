@@ -1,5 +1,5 @@
 // conv2d_panel: what conv2d.wgsl computes, for adapters that run on the CPU (see matmul_panel.wgsl for why it is built this
-// way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 output pixels x 4*LANES output channels.
+// way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 output pixels x PANELS*4*LANES output channels.
 //
 // bindings  x: read, [n, h, w, in_channels]; x_each: the same buffer; w: read, texels of [kh, kw, group_in rounded up to a
 //           multiple of 4, out_channels]; bias: read, [groups*group_bias]; y: write, [n, oh, ow, out_channels]
@@ -7,8 +7,8 @@
 //           given as 1 and group_in as the length of the run. For few channels, such as those of an image
 // params    n, h, w, oh, ow; in_channels, out_channels; group_in, group_out: of a group; group_bias: 0: bias is bound but not
 //           read, else its length per group; kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x
-// dispatch  (ceil(n*oh*ow / (128/LANES)), ceil(group_out / (4*LANES)), groups) workgroups of 8: neighbours share weights, which
-//           are the larger operand where the order matters
+// dispatch  (ceil(n*oh*ow / (128/LANES)), ceil(group_out / (PANELS*4*LANES)), groups) workgroups of 8: neighbours share weights,
+//           which are the larger operand where the order matters
 // limits    group_out is a multiple of 4; group_in too, unless EACH, which takes neither groups nor dilation along x; subgroups of
 //           at least 8 lanes that hold a workgroup of 8
 
@@ -16,6 +16,7 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
+const PANELS: u32 = 1u; // @tune 1 2
 const LOADS: u32 = ROWS / LANES;
 const OUTSIDE: i32 = -0x40000000; // further than any tap reaches
 
@@ -63,6 +64,13 @@ fn load_run(at: u32, first: u32, begin: u32, end: u32) -> vec4f {
   return select(vec4f(), vec4f(x_each[place.x], x_each[place.y], x_each[place.z], x_each[place.w]), inside);
 }
 
+// For the 4 channels of a column of a group.
+fn bias_of(g: u32, column: u32) -> vec4f {
+  if (params.group_bias == 0u) { return vec4f(); }
+  let place = g * params.group_bias + min(4u * column + NEXT, vec4u(params.group_bias - 1u));
+  return vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]);
+}
+
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group_steps = (params.group_in + 3u) / 4u;
@@ -102,10 +110,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 
-  let column = group.y * LANES + lane - first;
+  let column = group.y * PANELS * LANES + lane - first;
   let to = group.z * group_out + min(column, group_out - 1u);
+  let across = group.z * group_out + min(column + LANES, group_out - 1u) - to; // to the second panel
   var texel = to;
   var c: array<vec4f, ROWS>;
+  var d: array<vec4f, ROWS>; // the second panel
   for (var ky = 0u; ky < params.kh; ky++) {
     for (var kx = 0u; kx < params.kw; kx++) {
       let ty = i32(ky * params.dil_y);
@@ -121,7 +131,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let b1 = fetch(texel + out_channels);
         let b2 = fetch(texel + 2u * out_channels);
         let b3 = fetch(texel + 3u * out_channels);
-        texel += 4u * out_channels;
         var a: array<vec4f, LOADS>;
         if (EACH) {
           for (var i = 0u; i < LOADS; i++) {
@@ -134,17 +143,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           let s = subgroupShuffle(a[r / LANES], first + r % LANES);
           c[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, c[r]))));
         }
+        if (PANELS == 2u) {
+          let d0 = fetch(texel + across);
+          let d1 = fetch(texel + across + out_channels);
+          let d2 = fetch(texel + across + 2u * out_channels);
+          let d3 = fetch(texel + across + 3u * out_channels);
+          for (var r = 0u; r < ROWS; r++) {
+            let s = subgroupShuffle(a[r / LANES], first + r % LANES);
+            d[r] = fma(vec4f(s.w), d3, fma(vec4f(s.z), d2, fma(vec4f(s.y), d1, fma(vec4f(s.x), d0, d[r]))));
+          }
+        }
+        texel += 4u * out_channels;
       }
     }
   }
 
   if (column >= group_out) { return; }
-  var offset = vec4f();
-  if (params.group_bias != 0u) {
-    let place = group.z * params.group_bias + min(4u * column + NEXT, vec4u(params.group_bias - 1u));
-    offset = vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]);
-  }
+  let offset = bias_of(group.z, column);
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < pixels) { y[(row0 + r) * out_channels + to] = c[r] + offset; }
+  }
+  if (PANELS == 1u || column + LANES >= group_out) { return; }
+  let offset_across = bias_of(group.z, column + LANES);
+  for (var r = 0u; r < ROWS; r++) {
+    if (row0 + r < pixels) { y[(row0 + r) * out_channels + to + LANES] = d[r] + offset_across; }
   }
 }

@@ -2,9 +2,11 @@
 //
 // There a load from a buffer costs as much as a dozen multiplications, workgroup memory is slower still, and a texture is the
 // only memory that yields four numbers per load. So a workgroup is one subgroup of 8 lanes, and LANES of them own a panel
-// of 16 rows x 4*LANES columns of y (with LANES = 4, for narrow products, a workgroup has two panels, one below the other).
+// of 16 rows x 4*LANES columns of y, with PANELS = 2 two side by side, which share what was loaded of op(a) (with LANES = 4,
+// for narrow products, a workgroup has two more below).
 // A lane loads its 4 columns of op(b) from a texture, and of op(a) 4 values of every LANES-th row, which subgroupShuffle
-// hands to the others. Loops over arrays have as many turns as those have places: then the compiler unrolls them into registers.
+// hands to the others. Loops over arrays have as many turns as those have places, and few statements: then the compiler
+// unrolls them into registers.
 //
 // bindings  a: read, [batch, m, k], or [batch, k, m] where TRANSPOSE_A; a_each: the same buffer; b: read, texels of
 //           [batch, k, n], or [batch, n, k] where TRANSPOSE_B: float i in component i % 4 of the texel i / 4, and texel t at
@@ -13,7 +15,7 @@
 //           by number
 // params    m, n, k, batch; part: length of a part of k, in fours; has_bias: 0: bias is bound but not read, else the length
 //           of bias, which the first part adds
-// dispatch  (ceil(n / (4*LANES)), ceil(m / (128/LANES)), batch * splits) workgroups of 8
+// dispatch  (ceil(n / (PANELS*4*LANES)), ceil(m / (128/LANES)), batch * splits) workgroups of 8
 // limits    n is a multiple of 4; m is where TRANSPOSE_A; k is unless EACH, where TRANSPOSE_B after padding with zeros;
 //           subgroups of at least 8 lanes that hold a workgroup of 8
 
@@ -21,6 +23,7 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
+const PANELS: u32 = 1u; // @tune 1 2
 const LOADS: u32 = ROWS / LANES;
 const QUADS: u32 = LANES / 4u; // fours of rows that a load of LANES lanes brings, where a lies transposed
 
@@ -50,6 +53,27 @@ fn fetch(texel: u32) -> vec4f {
   return textureLoad(b, vec2u(texel & 4095u, texel >> 12u), 0);
 }
 
+// Four columns of op(b) at k = 4*step and the next 3, which repeat the last. `at`: where the columns begin.
+fn fetch_columns(at: u32, step: u32) -> mat4x4f {
+  if (TRANSPOSE_B) {
+    let steps = (params.k + 3u) / 4u;
+    let texel = at + step;
+    return transpose(mat4x4f(fetch(texel), fetch(texel + steps), fetch(texel + 2u * steps), fetch(texel + 3u * steps)));
+  }
+  let columns = params.n / 4u;
+  let last = params.k - 1u;
+  let b0 = fetch(at + 4u * step * columns);
+  let b1 = fetch(at + min(4u * step + 1u, last) * columns);
+  let b2 = fetch(at + min(4u * step + 2u, last) * columns);
+  let b3 = fetch(at + min(4u * step + 3u, last) * columns);
+  return mat4x4f(b0, b1, b2, b3);
+}
+
+fn bias_of(column: u32) -> vec4f {
+  let place = min(4u * column + NEXT, vec4u(params.has_bias - 1u));
+  return vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]);
+}
+
 // Up to 4 numbers of a row that has `left` more of them, zeros after those.
 fn load_each(at: u32, left: u32) -> vec4f {
   let place = at + min(NEXT, vec4u(left - 1u));
@@ -67,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let columns = params.n / 4u;
   let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
-  let column = group.x * LANES + lane - first;
+  let column = group.x * PANELS * LANES + lane - first;
   let last = params.k - 1u;
 
   // Where this lane reads a: 4 values of k of one row in LANES or, transposed, 4 rows of one k in four. Rows and columns
@@ -79,56 +103,59 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let straight = (batch * params.m + row) * select(steps, params.k, EACH);
     at[i] = select(straight, batch * params.k * (params.m / 4u) + quad, TRANSPOSE_A);
   }
-  let near = min(column, columns - 1u);
-  let source_at = batch * params.k * columns + near;
-  let source_transposed = (batch * params.n + 4u * near) * steps;
+  let places = vec2u(min(column, columns - 1u), min(column + LANES, columns - 1u)); // in the first and the second panel
+  let begins = select(batch * params.k * columns + places, (batch * params.n + 4u * places) * steps, TRANSPOSE_B);
 
   var c: array<vec4f, ROWS>;
+  var d: array<vec4f, ROWS>; // the second panel
   for (var step = begin; step < end; step++) {
-    var bv: mat4x4f;
-    if (TRANSPOSE_B) {
-      let texel = source_transposed + step;
-      bv = transpose(mat4x4f(fetch(texel), fetch(texel + steps), fetch(texel + 2u * steps), fetch(texel + 3u * steps)));
-    } else {
-      bv[0] = fetch(source_at + 4u * step * columns);
-      bv[1] = fetch(source_at + min(4u * step + 1u, last) * columns);
-      bv[2] = fetch(source_at + min(4u * step + 2u, last) * columns);
-      bv[3] = fetch(source_at + min(4u * step + 3u, last) * columns);
-    }
-    var av: array<vec4f, LOADS>;
+    var loaded: array<vec4f, LOADS>;
+    var av: array<vec4f, ROWS>; // of each row, in every lane
     if (TRANSPOSE_A) {
       let k = 4u * step + lane % 4u;
-      for (var i = 0u; i < LOADS; i++) { av[i] = select(vec4f(), a[at[i] + min(k, last) * (params.m / 4u)], k <= last); }
+      for (var i = 0u; i < LOADS; i++) { loaded[i] = select(vec4f(), a[at[i] + min(k, last) * (params.m / 4u)], k <= last); }
       for (var r = 0u; r < ROWS; r++) {
         let quad = r / 4u;
-        let s = av[quad / QUADS][r % 4u];
+        let s = loaded[quad / QUADS][r % 4u];
         let source = first + quad % QUADS * 4u;
-        let s0 = vec4f(subgroupShuffle(s, source));
-        let s1 = vec4f(subgroupShuffle(s, source + 1u));
-        let s2 = vec4f(subgroupShuffle(s, source + 2u));
-        let s3 = vec4f(subgroupShuffle(s, source + 3u));
-        c[r] = fma(s3, bv[3], fma(s2, bv[2], fma(s1, bv[1], fma(s0, bv[0], c[r]))));
+        av[r].x = subgroupShuffle(s, source);
+        av[r].y = subgroupShuffle(s, source + 1u);
+        av[r].z = subgroupShuffle(s, source + 2u);
+        av[r].w = subgroupShuffle(s, source + 3u);
       }
     } else {
       if (EACH) {
-        for (var i = 0u; i < LOADS; i++) { av[i] = load_each(at[i] + 4u * step, params.k - 4u * step); }
+        for (var i = 0u; i < LOADS; i++) { loaded[i] = load_each(at[i] + 4u * step, params.k - 4u * step); }
       } else {
-        for (var i = 0u; i < LOADS; i++) { av[i] = a[at[i] + step]; }
+        for (var i = 0u; i < LOADS; i++) { loaded[i] = a[at[i] + step]; }
       }
+      for (var r = 0u; r < ROWS; r++) { av[r] = subgroupShuffle(loaded[r / LANES], first + r % LANES); }
+    }
+    let bv = fetch_columns(begins.x, step);
+    for (var r = 0u; r < ROWS; r++) {
+      let s = av[r];
+      c[r] = fma(vec4f(s.w), bv[3], fma(vec4f(s.z), bv[2], fma(vec4f(s.y), bv[1], fma(vec4f(s.x), bv[0], c[r]))));
+    }
+    if (PANELS == 2u) {
+      let dv = fetch_columns(begins.y, step);
       for (var r = 0u; r < ROWS; r++) {
-        let s = subgroupShuffle(av[r / LANES], first + r % LANES);
-        c[r] = fma(vec4f(s.w), bv[3], fma(vec4f(s.z), bv[2], fma(vec4f(s.y), bv[1], fma(vec4f(s.x), bv[0], c[r]))));
+        let s = av[r];
+        d[r] = fma(vec4f(s.w), dv[3], fma(vec4f(s.z), dv[2], fma(vec4f(s.y), dv[1], fma(vec4f(s.x), dv[0], d[r]))));
       }
     }
   }
 
   if (column >= columns) { return; }
+  let is_offset = params.has_bias != 0u && part == 0u;
+  let to = (group.z * params.m + row0) * columns + column;
   var offset = vec4f();
-  if (params.has_bias != 0u && part == 0u) {
-    let place = min(4u * column + NEXT, vec4u(params.has_bias - 1u));
-    offset = vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]);
-  }
+  if (is_offset) { offset = bias_of(column); }
   for (var r = 0u; r < ROWS; r++) {
-    if (row0 + r < params.m) { y[(group.z * params.m + row0 + r) * columns + column] = c[r] + offset; }
+    if (row0 + r < params.m) { y[to + r * columns] = c[r] + offset; }
+  }
+  if (PANELS == 1u || column + LANES >= columns) { return; }
+  if (is_offset) { offset = bias_of(column + LANES); }
+  for (var r = 0u; r < ROWS; r++) {
+    if (row0 + r < params.m) { y[to + r * columns + LANES] = d[r] + offset; }
   }
 }

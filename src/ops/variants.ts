@@ -61,7 +61,11 @@ export function gemmChoice(gpu: Gpu, product: Product): { readonly variant: Gemm
 /** The heuristics for the tiles of the variants. */
 function gemmTile(gpu: Gpu, variant: GemmVariant, { rows, cols, slices }: GemmSize): Tune {
   if (variant === "tiled") return {};
-  if (variant === "panel") return { LANES: cols <= 16 ? 4 : 8 };
+  if (variant === "panel") {
+    // Two panels side by side share loads and turns, where there is enough for every core to do.
+    const workgroups = Math.ceil(rows / 16) * Math.ceil(cols / 64) * slices;
+    return { LANES: cols <= 16 ? 4 : 8, PANELS: cols > 32 && workgroups >= workgroupsToFill(gpu) ? 2 : 1 };
+  }
   // The larger tile, which loads less, where that fills the device.
   const workgroups = Math.ceil(cols / 64) * Math.ceil(rows / 128) * slices;
   return { ROWS: workgroups >= workgroupsToFill(gpu) ? 128 : 64 };
@@ -111,8 +115,8 @@ const BLOCK_DEPTH = 16;
 export const TILE = { rows: 64, cols: 64 } as const;
 
 /** That of the panel kernels. */
-export function panelTile({ LANES }: Tune): { readonly rows: number; readonly cols: number } {
-  return { rows: 128 / LANES, cols: 4 * LANES };
+export function panelTile({ LANES, PANELS }: Tune): { readonly rows: number; readonly cols: number } {
+  return { rows: 128 / LANES, cols: PANELS * 4 * LANES };
 }
 
 /** Sizes of a product: `slices` of rows x cols elements, each the sum of `depth` terms. */
