@@ -62,9 +62,13 @@ export function gemmChoice(gpu: Gpu, product: Product): { readonly variant: Gemm
 function gemmTile(gpu: Gpu, variant: GemmVariant, { rows, cols, slices }: GemmSize): Tune {
   if (variant === "tiled") return {};
   if (variant === "panel") {
-    // Two panels side by side share loads and turns, where there is enough for every core to do.
-    const workgroups = Math.ceil(rows / 16) * Math.ceil(cols / 64) * slices;
-    return { LANES: cols <= 16 ? 4 : 8, PANELS: cols > 32 && workgroups >= workgroupsToFill(gpu) ? 2 : 1 };
+    // Two panels share loads, side by side those that cost more, where every core still has enough to do.
+    const LANES = cols <= 16 ? 4 : 8;
+    const isFull = (SECOND: number): boolean => {
+      const tile = panelTile({ LANES, SECOND });
+      return Math.ceil(rows / tile.rows) * Math.ceil(cols / tile.cols) * slices >= workgroupsToFill(gpu);
+    };
+    return { LANES, SECOND: cols > 32 && isFull(1) ? 1 : LANES === 8 && isFull(2) ? 2 : 0 };
   }
   // The larger tile, which loads less, where that fills the device.
   const workgroups = Math.ceil(cols / 64) * Math.ceil(rows / 128) * slices;
@@ -115,8 +119,8 @@ const BLOCK_DEPTH = 16;
 export const TILE = { rows: 64, cols: 64 } as const;
 
 /** That of the panel kernels. */
-export function panelTile({ LANES, PANELS }: Tune): { readonly rows: number; readonly cols: number } {
-  return { rows: 128 / LANES, cols: PANELS * 4 * LANES };
+export function panelTile({ LANES, SECOND }: Tune): { readonly rows: number; readonly cols: number } {
+  return { rows: (SECOND === 2 ? 256 : 128) / LANES, cols: (SECOND === 1 ? 8 : 4) * LANES };
 }
 
 /** Sizes of a product: `slices` of rows x cols elements, each the sum of `depth` terms. */
