@@ -67,7 +67,7 @@ for (const file of sources().filter((f) => f.includes("/"))) {
         assert.ok(allowed(folder).includes(other), `imports ${path}; ${folder} may import ${allowed(folder).join(", ") || "nothing"}`);
         const nodeFile = path.includes(".node.") && !file.includes(".node.") && !NODE_FOLDERS.includes(folder);
         assert.not(nodeFile, `imports ${path}, which is for Node only`);
-      } else if (/^(node:|webgpu$|sharp$|pngjs$|tsx)/.test(target)) {
+      } else if (/^(node:|webgpu$|sharp$|tsx)/.test(target)) {
         assert.ok(file.includes(".node.") || NODE_FOLDERS.includes(folder), `imports ${target}: only *.node.ts and ${NODE_FOLDERS.join(", ")} may`);
       } else {
         assert.unreachable(`imports ${target}, a package this test does not know`);
@@ -92,6 +92,11 @@ test("the browser entry reaches nothing that needs Node", () => {
   };
   visit("index.browser.ts");
   assert.ok(seen.size > 40);
+});
+
+test("what the package exports as a whole is what its parts export", () => {
+  const lines = readFileSync(new URL("index.browser.ts", root), "utf8").replace(/^\/\*[^]*?\*\/\n/, "").trim().split("\n");
+  for (const line of lines) assert.match(line, /^export \* from "\.\/index\.\w+\.ts";$/, "add it to one of the parts instead");
 });
 
 test.run();

@@ -15,7 +15,7 @@ test("one kernel and the autograd, as the README shows them", () => {
   const body = kernel.replace("close();", "") + data + autograd.replace(/^import[^\n]*\n/, "") + "\nclose();\n";
   const names = /import \{([^}]*)\}/.exec(autograd)![1].split(",").filter((name) => !kernel.includes(name.trim()));
   const file = new URL("./readme_example.ts", import.meta.url);
-  writeFileSync(file, body.replace("import {", `import {${names},`));
+  writeFileSync(file, body.replace("import {", `import {${names},`).replace('"mcibi-webgpu"', '"../src/index.ts"'));
   try {
     const { stdout, stderr, status } = spawnSync(process.execPath, ["--import", "tsx", file.pathname], { encoding: "utf8" });
     assert.is(status, 0, stderr);

@@ -91,7 +91,12 @@ function helpText({ call, summary, options, notes }: Command<Options>): string {
     return [left.padEnd(indent) + first, ...rest.map((text) => " ".repeat(indent) + text)].join("\n");
   });
   const end = notes ? `\n${notes}\n` : "";
-  return `${summary}\n\nUsage: ${call} [options]\n\n${lines.join("\n")}\n${end}`;
+  return `${summary}\n\nUsage: ${spelled(call)} [options]\n\n${lines.join("\n")}\n${end}`;
+}
+
+/** In the package the commands are those of its `bin`. */
+function spelled(call: string): string {
+  return import.meta.url.endsWith(".ts") ? call : call.replace(/^npm run (\S+) --/, "npx mcibi-webgpu $1");
 }
 
 function wrap(text: string, width: number): string[] {

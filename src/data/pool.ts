@@ -9,6 +9,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** In the package there is JavaScript, which a thread can start from. */
+const BOOT = import.meta.url.endsWith(".ts") ? "./worker_boot.mjs" : "./worker.js";
+
 /**
  * Threads that do jobs in the order they were handed in, one at a time each. A thread keeps the process alive only
  * while it has a job.
@@ -24,7 +27,7 @@ export class WorkerPool {
   constructor(count: number) {
     if (!Number.isInteger(count) || count < 1) throw new UserError(`${count} loader threads; expected 1 or more`);
     for (let i = 0; i < count; i++) {
-      const worker = new Worker(new URL("./worker_boot.mjs", import.meta.url), { execArgv: [] });
+      const worker = new Worker(new URL(BOOT, import.meta.url), { execArgv: [] });
       worker.on("message", (reply: Reply) => this.#finish(worker, reply));
       worker.on("error", (cause) => this.#end(new Error(`a loader thread failed: ${cause.message}`, { cause })));
       worker.on("exit", (code) => this.#end(new Error(`a loader thread ended with code ${code}`)));

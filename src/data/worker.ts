@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
-import sharp from "sharp";
 import { UserError } from "../errors.ts";
+import { loadSharp } from "../io/image.node.ts";
 import { type Job, runJob } from "./jobs.ts";
 
 /** What a thread answers to a job. Errors lose their class on the way between threads, hence `isUserError`. */
@@ -9,8 +9,11 @@ export type Reply =
   | { readonly error: { readonly message: string; readonly stack?: string; readonly isUserError: boolean } };
 
 // The threads of the pool are the parallelism; images of an epoch do not come twice, so libvips need not keep any.
-sharp.concurrency(1);
-sharp.cache(false);
+const configured = loadSharp().then((sharp) => {
+  sharp.concurrency(1);
+  sharp.cache(false);
+});
+configured.catch(() => {}); // the first job that needs sharp says so
 
 parentPort!.on("message", async (job: Job) => {
   try {

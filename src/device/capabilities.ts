@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** What a WebGPU device can do, in this project's words. The device may come from Dawn, a browser or Deno. */
 
 /** An adapter as it appears in logs, in run folders and in the JSON of the benchmark. */

@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import { UserError } from "../errors.ts";
 import { readFileBytes } from "./files.node.ts";
 
@@ -10,6 +9,23 @@ export interface RgbImage {
 }
 
 /**
+ * The npm package sharp. A dynamic import, since projects that take kernels, runtime or autograd alone do without it.
+ *
+ * @throws UserError where it is not installed
+ */
+export async function loadSharp(): Promise<(typeof import("sharp"))["default"]> {
+  try {
+    return (await import("sharp")).default;
+  } catch (cause) {
+    throw new UserError(
+      `images are read by the npm package "sharp", which cannot be loaded: ${(cause as Error).message}. ` +
+        "Where it is missing, `npm install sharp` brings it.",
+      { cause },
+    );
+  }
+}
+
+/**
  * Decodes a JPEG or PNG photograph to 8-bit sRGB: gray becomes three equal channels, 16 bits become 8,
  * transparency is dropped, the orientation tag is not applied (labels would not turn with it).
  *
@@ -17,6 +33,7 @@ export interface RgbImage {
  */
 export async function decodeRgb(path: string): Promise<RgbImage> {
   const bytes = await readFileBytes(path, "image");
+  const sharp = await loadSharp();
   try {
     const pipeline = sharp(bytes).toColourspace("srgb").removeAlpha().raw({ depth: "uchar" });
     const { data, info } = await pipeline.toBuffer({ resolveWithObject: true });

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The runtime over one GPUDevice: dispatch by kernel name, memory, arenas, one submit per step, reading back. */
 import { adapterFamily, capabilities } from "../device/capabilities.ts";
 import type { Capabilities } from "../device/capabilities.ts";

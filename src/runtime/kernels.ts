@@ -2,7 +2,11 @@
 import { manifest } from "../../kernels/manifest.ts";
 import type { BindingInfo, OverrideInfo, Scalar, TuneInfo } from "./parse.ts";
 
+/** A kernel: the name of a file where its entry point is `main`, else `file.entry`. */
 export type KernelName = keyof typeof manifest;
+
+/** A file in kernels/, without `.wgsl`. */
+export type KernelFile = (typeof manifest)[KernelName]["file"];
 
 type Entry<K extends KernelName> = (typeof manifest)[K];
 type RequiredOverride<K extends KernelName> = {
@@ -33,9 +37,10 @@ export interface KernelEntry {
   readonly tune: Readonly<Record<string, TuneInfo>>;
 }
 
+/** The row of a kernel. */
 export function kernelEntry(name: KernelName): KernelEntry {
   return manifest[name];
 }
 
-/** Where the text of a kernel file comes from: the disk in Node, a bundle in a browser. */
+/** The text of a kernel file, by its name without `.wgsl`: from the disk in Node, from a bundle in a browser. */
 export type KernelSource = (file: string) => string;

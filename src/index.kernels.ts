@@ -1,0 +1,9 @@
+/**
+ * `mcibi-webgpu/kernels`: what the WGSL files are called, what they take, and their text. `npm run build` makes another
+ * form of this module for bundles, which has the text inside and touches no disk.
+ */
+export { manifest } from "../kernels/manifest.ts";
+export type {
+  BindingName, ConstantValues, KernelEntry, KernelFile, KernelName, KernelSource, ParamValues,
+} from "./runtime/kernels.ts";
+export { kernelsOnDisk as kernelSource } from "./runtime/source.node.ts";

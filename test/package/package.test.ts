@@ -1,0 +1,141 @@
+/** The packed package in a project of somebody else: what it installs, its types, in Node, and as a browser's bundle. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { build } from "esbuild";
+import type { BuildOptions, Metafile } from "esbuild";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const test = suite("package");
+let folder = "";
+let tarball = "";
+
+test.before(() => {
+  folder = mkdtempSync(join(tmpdir(), "mcibi-package-"));
+  const [packed] = JSON.parse(run(root, "npm", "pack", "--json", "--silent", "--pack-destination", folder)) as Packed[];
+  tarball = join(folder, packed.filename);
+  cpSync(fileURLToPath(new URL("./project", import.meta.url)), folder, { recursive: true });
+  const types = `file:${join(root, "node_modules/@webgpu/types")}`; // so that no registry is asked
+  const dependencies = { "mcibi-webgpu": `file:${tarball}`, "@webgpu/types": types };
+  write("package.json", JSON.stringify({ type: "module", dependencies }));
+  run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund");
+});
+
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the tarball has what is needed and nothing else, and no script that runs where it is installed", () => {
+  const files = tarEntries(gunzipSync(readFileSync(tarball)));
+  const stray = files.filter((name) => {
+    return !/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|datasets\.md|dist\/.*\.(d\.ts|js)|kernels\/.*\.(wgsl|md|js|d\.ts))$/.test(name);
+  });
+  assert.equal(stray, []);
+  for (const name of ["LICENSE", "CHANGELOG.md", "kernels/matmul.wgsl", "dist/index.browser.js"]) {
+    assert.ok(files.includes(name), `${name} is missing`);
+  }
+  const { scripts, private: isPrivate } = JSON.parse(readFileSync(join(folder, "node_modules/mcibi-webgpu/package.json"), "utf8"));
+  const atInstallation = ["preinstall", "install", "postinstall", "prepare"];
+  assert.equal(Object.keys(scripts).filter((name) => atInstallation.includes(name)), []);
+  assert.is(isPrivate, undefined);
+});
+
+test("installing it brings types and nothing else", () => {
+  const installed = readdirSync(join(folder, "node_modules")).filter((name) => !name.startsWith("."));
+  assert.equal(installed, ["@webgpu", "mcibi-webgpu"]);
+});
+
+test("its types serve a project that resolves as Node does, and one that bundles", () => {
+  link("webgpu");
+  link("@types/node");
+  compile({ module: "nodenext", rewriteRelativeImportExtensions: true, outDir: "out" });
+  compile({ module: "esnext", moduleResolution: "bundler", allowImportingTsExtensions: true, noEmit: true });
+});
+
+test("in Node: a file on a bare device, kernels by name, a network trained from scratch", () => {
+  checkResults(JSON.parse(run(folder, process.execPath, "out/in_node.js")));
+});
+
+test("its command runs", () => {
+  assert.match(run(folder, join(folder, "node_modules/.bin/mcibi-webgpu"), "train", "--help"), /Usage: npx mcibi-webgpu train /);
+});
+
+test("bundled for browsers it has nothing of Node, and of a single entry only what that needs", async () => {
+  const all = await bundle({ entryPoints: [join(folder, "in_browser.ts")] });
+  assert.equal(Object.values(all.outputs).flatMap(({ imports }) => imports), []);
+  assert.equal(Object.keys(all.inputs).filter((name) => /\.node\.|\/(cli|data|train)\//.test(name)), []);
+  const relu = 'import { relu } from "mcibi-webgpu"; console.log(relu);';
+  const one = await bundle({ stdin: { contents: relu, resolveDir: folder } });
+  const used = Object.values(one.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  assert.equal(used.filter((name) => /conv2d|models\//.test(name)), []);
+  assert.ok(used.some((name) => name.endsWith("ops/activation.js")));
+});
+
+interface Packed {
+  readonly filename: string;
+}
+
+function checkResults(results: Results): void {
+  const { raw, typed, headline, trained } = results;
+  assert.equal(raw.map((value) => Math.round(value * 1e6) / 1e6), [-0.2, 0, 2, -1, 3]);
+  assert.equal(typed, { values: [0, 4, 2, 3, 0, 0], places: [1, 0] });
+  assert.match(headline, /^\/\/ activation: /);
+  assert.ok(trained.losses[0] > 0.3 && trained.losses.at(-1)! < 0.1, `losses ${trained.losses}`);
+  assert.ok(trained.accuracy > 0.97, `accuracy ${trained.accuracy}`);
+}
+
+interface Results {
+  readonly raw: readonly number[];
+  readonly typed: { readonly values: readonly number[]; readonly places: readonly number[] };
+  readonly headline: string;
+  readonly trained: { readonly losses: readonly number[]; readonly accuracy: number };
+}
+
+async function bundle(options: BuildOptions): Promise<Metafile> {
+  const { metafile } = await build({
+    ...{ bundle: true, write: false, format: "esm", platform: "browser", target: "es2022", loader: { ".wgsl": "text" } },
+    ...{ absWorkingDir: folder, logLevel: "silent", ...options, metafile: true },
+  });
+  return metafile!;
+}
+
+function compile(options: Readonly<Record<string, unknown>>): void {
+  const compilerOptions = { target: "es2022", strict: true, types: ["node"], ...options };
+  const files = readdirSync(folder).filter((name) => name.endsWith(".ts"));
+  write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
+  run(folder, process.execPath, join(root, "node_modules/typescript/bin/tsc"));
+}
+
+/** A package that the project installed besides: that of this checkout. */
+function link(name: string): void {
+  const target = join(folder, "node_modules", name);
+  mkdirSync(join(target, ".."), { recursive: true });
+  symlinkSync(join(root, "node_modules", name), target);
+}
+
+function write(name: string, text: string): void {
+  writeFileSync(join(folder, name), text);
+}
+
+/** What a command prints. */
+function run(cwd: string, command: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? `${stdout}${stderr}`}`);
+  return stdout;
+}
+
+/** Names of the files in a tar archive, below its folder package/. */
+function tarEntries(tar: Buffer): string[] {
+  const names: string[] = [];
+  for (let at = 0; at < tar.length && tar[at] !== 0; ) {
+    const field = (start: number, length: number): string => tar.toString("utf8", at + start, at + start + length).split("\0", 1)[0];
+    names.push(`${field(345, 155)}/${field(0, 100)}`.replace(/^\/|^package\//, "").replace(/^package\//, ""));
+    at += 512 * (1 + Math.ceil(parseInt(field(124, 12), 8) / 512));
+  }
+  return names;
+}
+
+test.run();
