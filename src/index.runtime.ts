@@ -1,6 +1,6 @@
 /**
- * `mcibi-webgpu/runtime`: kernels called by name over a GPUDevice that you bring (from `navigator.gpu`, Deno, anywhere),
- * and tensors. In Node there is `openDevice` besides, in index.runtime.node.ts.
+ * `mcibi-webgpu/runtime`: tensors, and kernels called by name, over a GPUDevice that you bring (from `navigator.gpu`,
+ * Deno, anywhere). In Node there is `openDevice` besides, in index.runtime.node.ts.
  */
 export { adapterFamily, capabilities, describe, reportAdapter } from "./device/capabilities.ts";
 export type { AdapterReport, Capabilities } from "./device/capabilities.ts";

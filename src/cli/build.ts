@@ -1,6 +1,6 @@
 /**
- * `npm run build`, which `npm pack` runs first: JavaScript and types of what the package consists of, in dist/, and those
- * of the manifest, beside the kernels. The layout below dist/ is that of src/.
+ * `npm run build`, which `npm pack` runs first: JavaScript and types of what the package consists of, in dist/, and
+ * those of the manifest, beside the kernels. The layout below dist/ is that of src/.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -20,8 +20,8 @@ const project = join(root, "src/tsconfig.build.json");
 const { status } = spawnSync(process.execPath, [tsc, "-p", project, "--outDir", emitted], { stdio: "inherit" });
 if (status !== 0) process.exit(1);
 
-for (const name of readdirSync(join(emitted, "src"))) renameSync(join(emitted, "src", name), join(dist, name));
-for (const name of readdirSync(join(emitted, "kernels"))) renameSync(join(emitted, "kernels", name), join(root, "kernels", name));
+moveAll(join(emitted, "src"), dist);
+moveAll(join(emitted, "kernels"), join(root, "kernels"));
 rmSync(emitted, { recursive: true });
 
 // The compiler rewrites what JavaScript imports, but not what declarations do.
@@ -45,6 +45,10 @@ write("index.kernels.bundled.js", [
   'export { manifest } from "../kernels/manifest.js";',
   'export { kernelsBundled as kernelSource } from "./runtime/source.bundled.js";',
 ]);
+
+function moveAll(from: string, to: string): void {
+  for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name));
+}
 
 function write(name: string, lines: readonly string[]): void {
   writeFileSync(join(dist, name), `${lines.join("\n")}\n`);

@@ -91,7 +91,7 @@ async function loadDawn(): Promise<typeof import("webgpu")> {
     const { platform, arch } = process;
     throw new UserError(
       `Dawn could not be loaded on ${platform}-${arch}: ${(error as Error).message}. The npm package "webgpu" has ` +
-        "builds for Linux with glibc, macOS and Windows.",
+        "builds for Linux with glibc, macOS and Windows; where it is missing, `npm install webgpu` brings it.",
     );
   }
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { kernelFiles, manifestText } from "../../src/runtime/manifest.node.ts";
-import { kernelReadme } from "../../src/runtime/readme.node.ts";
+import { kernelReadme } from "../../src/cli/kernel_readme.ts";
 import { parseKernel } from "../../src/runtime/parse.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { sharedDevice } from "../support/gpu.ts";
