@@ -42,6 +42,7 @@ export interface BackwardOptions<V> {
 
 let gradEnabled = true;
 
+/** Whether operations are recorded; see `noGrad`. */
 export function isGradEnabled(): boolean {
   return gradEnabled;
 }

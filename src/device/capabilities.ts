@@ -18,6 +18,7 @@ export interface AdapterReport {
   subgroupMaxSize: number;
 }
 
+/** What a device was opened with, as far as kernels are chosen by it. */
 export interface Capabilities {
   hasSubgroups: boolean;
   /** Lanes in a subgroup, only where the device commits itself to one number. */
@@ -29,6 +30,11 @@ export interface Capabilities {
   isSoftware: boolean;
 }
 
+/**
+ * An adapter in this project's words.
+ *
+ * @param features of the adapter; a device may have fewer
+ */
 export function reportAdapter(info: GPUAdapterInfo, features: Iterable<string>): AdapterReport {
   return {
     vendor: info.vendor,
@@ -54,6 +60,7 @@ export function adapterFamily(info: GPUAdapterInfo): string {
   return [vendor, architecture, lanes].filter((part) => part !== "").join("-").toLowerCase();
 }
 
+/** Reads them off a device, which may be anybody's. */
 export function capabilities(device: GPUDevice): Capabilities {
   const { adapterInfo: info, features, limits } = device;
   const hasSubgroups = features.has("subgroups");

@@ -2,6 +2,7 @@ import { UserError } from "../errors.ts";
 import { reportAdapter, type AdapterReport } from "./capabilities.ts";
 import { watchDevice } from "./watch.ts";
 
+/** How to open a device. Without any of it: the fastest adapter, with bounds checks. */
 export interface OpenOptions {
   /** Bounds checks in shaders. False removes them: faster, and a kernel's stray access is then undefined behaviour. */
   robustness?: boolean;
@@ -13,6 +14,7 @@ export interface OpenOptions {
   profile?: boolean;
 }
 
+/** A device, and what belongs to whoever opened it. */
 export interface OpenDevice {
   device: GPUDevice;
   info: AdapterReport;
@@ -44,8 +46,9 @@ const UNLOCKING_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 const instances = new Set<GPU>();
 
 /**
- * Opens a device on Dawn with every useful feature and all the limits its adapter has.
- * Errors: NoAdapterError where there is no adapter; UserError where the named one or timestamps are missing.
+ * Opens a device on Dawn, in Node, with every useful feature and all the limits its adapter has.
+ *
+ * @throws NoAdapterError where there is no adapter; UserError where Dawn, the named adapter or timestamps are missing
  */
 export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice> {
   const dawn = await loadDawn();

@@ -8,6 +8,7 @@ export class DeviceError extends Error {
   override name = "DeviceError";
 }
 
+/** What `watchDevice` has seen, and an end to the device. */
 export interface DeviceWatch {
   /** Throws a DeviceLostError if the device is gone, else a DeviceError with what was reported since the last call. */
   check(): void;

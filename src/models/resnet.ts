@@ -41,6 +41,7 @@ const STAGES = {
 
 const BLOCKS = { basic: BasicBlock, bottleneck: Bottleneck } as const;
 
+/** Residual network for images [n, h, w, 3] (He et al., CVPR 2016), whose maps are [n, h / s, w / s, channels]. */
 export class ResNet extends Module {
   /** Channels of the four outputs. */
   readonly channels: readonly number[];

@@ -22,7 +22,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   return reshape(add(product, bias), [...outer, outFeatures]);
 }
 
-/** [..., inFeatures] -> [..., outFeatures]. */
+/** x·weightᵀ + bias (torch.nn.Linear): [..., inFeatures] -> [..., outFeatures]. */
 export class Linear extends Layer {
   readonly #weight: Variable;
   readonly #bias: Variable;
@@ -40,7 +40,7 @@ export class Linear extends Layer {
   }
 }
 
-/** Normalisation of every row by its own mean and variance. */
+/** Normalisation of every row of [..., channels] by its own mean and variance. */
 export class LayerNorm extends Layer {
   readonly #weight: Variable;
   readonly #bias: Variable;
@@ -58,13 +58,14 @@ export class LayerNorm extends Layer {
   }
 }
 
+/** Gaussian error linear unit, exactly; any shape. */
 export class Gelu extends Layer {
   forward(x: Tensor): Tensor {
     return gelu(x);
   }
 }
 
-/** Drops single elements in training, and scales the others by 1 / (1 - p). */
+/** Drops single elements, of any shape, in training, and scales the others by 1 / (1 - p). */
 export class Dropout extends Layer {
   /** Whether the channels of an image are dropped whole. */
   protected readonly perChannel: boolean = false;

@@ -5,8 +5,10 @@ import type { Word4 } from "../random.ts";
 /** Fills `values`; `uniform` gives the next number of the variable's stream, in [0, 1). */
 export type Initializer = (values: Float32Array, uniform: () => number) => void;
 
+/** All 0. */
 export const zeros: Initializer = () => {};
 
+/** All 1. */
 export const ones: Initializer = (values) => {
   values.fill(1);
 };

@@ -14,6 +14,7 @@ import type { Counter, Variable } from "./variable.ts";
 
 const toPair = (value: number | Pair): Pair => (typeof value === "number" ? [value, value] : value);
 
+/** As in torch.nn.Conv2d; a single number counts for height and width. */
 export interface ConvOptions {
   readonly stride?: number | Pair;
   readonly padding?: number | Pair;
@@ -23,7 +24,7 @@ export interface ConvOptions {
   readonly bias?: boolean;
 }
 
-/** [n, h, w, inChannels] -> [n, h', w', outChannels]. */
+/** Convolution with zero padding (torch.nn.Conv2d): [n, h, w, inChannels] -> [n, h', w', outChannels]. */
 export class Conv2d extends Layer {
   readonly #weight: Variable;
   readonly #bias: Variable | null;
@@ -45,13 +46,14 @@ export class Conv2d extends Layer {
   }
 }
 
+/** As in torch.nn.BatchNorm2d. */
 export interface BatchNormOptions {
   readonly eps?: number;
   /** Weight of the batch in the running statistics. */
   readonly momentum?: number;
 }
 
-/** Normalisation over n, h and w: by the batch in training, by the running statistics in evaluation. */
+/** Normalisation of [n, h, w, channels] over n, h and w: by the batch in training, else by the running statistics. */
 export class BatchNorm2d extends Layer {
   /** Whether training passes enter the running statistics. */
   updateRunning = true;
@@ -89,6 +91,7 @@ export class BatchNorm2d extends Layer {
   }
 }
 
+/** max(x, 0); any shape. */
 export class ReLU extends Layer {
   readonly slope = 0;
 
@@ -97,6 +100,7 @@ export class ReLU extends Layer {
   }
 }
 
+/** x where positive, slope·x elsewhere; any shape. */
 export class LeakyReLU extends Layer {
   readonly slope: number;
 
@@ -110,6 +114,7 @@ export class LeakyReLU extends Layer {
   }
 }
 
+/** Largest value of every window: [n, h, w, c] -> [n, h', w', c]. */
 export class MaxPool2d extends Layer {
   readonly #options: { kernel: Pair; stride: Pair; padding: Pair };
 
@@ -126,7 +131,7 @@ export class MaxPool2d extends Layer {
   }
 }
 
-/** Means over windows side by side; one that reaches beyond the edge averages what it has (PyTorch's ceil_mode). */
+/** Means of [n, h, w, c] over windows side by side; at the edge of what there is (PyTorch's ceil_mode). */
 export class AvgPool2d extends Layer {
   readonly #kernel: Pair;
 
@@ -141,6 +146,7 @@ export class AvgPool2d extends Layer {
   }
 }
 
+/** Means over a grid of `size` bins: [n, h, w, c] -> [n, height, width, c]. */
 export class AdaptiveAvgPool2d extends Layer {
   readonly #size: Pair;
 

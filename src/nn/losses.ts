@@ -6,6 +6,7 @@ import { upsampledCrossEntropy } from "../ops/upsampled_cross_entropy.ts";
 import { noGrad } from "../autograd/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
+/** How logits are compared with labels. */
 export interface SegmentationLossOptions {
   readonly ignoreIndex: number;
   readonly alignCorners: boolean;

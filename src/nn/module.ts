@@ -47,6 +47,7 @@ export abstract class Module {
     return this;
   }
 
+  /** Evaluation from now on, as `train(false)`. */
   eval(): this {
     return this.train(false);
   }
@@ -101,6 +102,7 @@ export abstract class Module {
     return new Map([...this.parameterVariables()].map(([name, variable]) => [name, variable.tensor]));
   }
 
+  /** Trainable tensors, each once. */
   parameters(): Tensor[] {
     return [...this.namedParameters().values()];
   }
@@ -149,6 +151,7 @@ export abstract class Module {
 
 /** A module from one tensor to one tensor. */
 export abstract class Layer extends Module {
+  /** The result, recorded for backward; the class says which shapes it takes and gives. */
   abstract forward(x: Tensor): Tensor;
 
   /** As `forward`, of a layer that is a block: see `recompute`. */

@@ -15,9 +15,11 @@ export interface StateTensor {
   readonly data: Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 }
 
+/** Tensors by name. */
 export type StateDict = ReadonlyMap<string, StateTensor>;
 export type StateEntries = ReadonlyMap<string, Variable | Counter>;
 
+/** How much of a state dict has to fit. */
 export interface LoadOptions {
   /** Missing and unexpected names are errors. Default true. Wrong shapes always are. */
   readonly strict?: boolean;
@@ -27,6 +29,7 @@ export interface LoadOptions {
   readonly mostListed?: number;
 }
 
+/** Names on one side only: of the module, of the dict. */
 export interface LoadReport {
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];

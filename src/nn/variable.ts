@@ -9,6 +9,7 @@ import type { Initializer } from "./init.ts";
 /** How a variable's axes are ordered in memory; state dicts always have PyTorch's order (see state.ts). */
 export type Layout = "plain" | "HWIO";
 
+/** What a variable is before it has memory. */
 export interface VariableOptions {
   /** As in memory. */
   readonly shape: Shape;
@@ -33,14 +34,17 @@ export class Variable {
     this.#initializer = options.initializer;
   }
 
+  /** Number of values. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** Whether it has memory. */
   get isAllocated(): boolean {
     return this.#tensor !== null;
   }
 
+  /** @throws Error before `initialize` */
   get tensor(): Tensor {
     if (this.#tensor === null) throw new Error("This module is not on a device yet: call initialize(gpu, seed) first");
     return this.#tensor;
@@ -71,6 +75,7 @@ export class Variable {
     return former;
   }
 
+  /** Releases the memory. */
   dispose(): void {
     this.#tensor?.grad?.dispose();
     this.#tensor?.dispose();

@@ -8,6 +8,7 @@ import { reshape } from "./shape_ops.ts";
 import { slice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
 
+/** How `aggregateMemory` reads the memory. */
 export interface AggregateOptions {
   /** Take the vector of the most likely class, the first of equals, instead of the expected vector. */
   readonly hard: boolean;

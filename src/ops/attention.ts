@@ -7,6 +7,7 @@ import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
 import { ndarray } from "./ndarray.ts";
 
+/** Of `attention`. */
 export interface AttentionOptions {
   /** Factor for the products q·k, such as d^-0.5. */
   readonly scale: number;

@@ -8,6 +8,7 @@ import type { Moments } from "./moments.ts";
 import { map } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
 
+/** Of `batchNorm`. */
 export interface BatchNormOptions {
   /** Normalise with the statistics of the batch, rather than with the running ones. */
   readonly training: boolean;
@@ -24,6 +25,7 @@ export interface BatchNormOptions {
 
 type Settings = Omit<BatchNormOptions, "residual">;
 
+/** Mean and variance of every channel, [c] each. */
 export interface RunningStatistics {
   readonly mean: Tensor;
   readonly var: Tensor;

@@ -1,6 +1,7 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 
+/** Of `addConfusion`. */
 export interface ConfusionOptions {
   /** Label of pixels that do not count. */
   readonly ignoreIndex: number;

@@ -2,6 +2,7 @@ import { showShape, windowOutput } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 import type { Product } from "./variants.ts";
 
+/** Of `conv2d`; pairs are height, width. */
 export interface Conv2dOptions {
   readonly stride?: Pair;
   readonly padding?: Pair;

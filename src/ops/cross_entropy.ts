@@ -10,8 +10,10 @@ import { add, mul, scale } from "./elementwise.ts";
 import { mean, sum } from "./reduce.ts";
 import { logSoftmax } from "./softmax.ts";
 
+/** Mean or sum over all rows, or every row by itself. */
 export type Reduction = "mean" | "sum" | "none";
 
+/** Of `nllLoss`. */
 export interface NllOptions {
   /** Label of pixels that do not count, -100 unless given. */
   readonly ignoreIndex?: number;
@@ -22,6 +24,7 @@ export interface NllOptions {
   readonly emptyMean?: "nan" | "zero";
 }
 
+/** Of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllOptions {
   /** Share of the target that is spread evenly over all classes, 0..1. */
   readonly labelSmoothing?: number;

@@ -9,6 +9,7 @@ import type { Shape } from "../tensor/shape.ts";
 import { addInto, sum } from "./accumulate.ts";
 import type { NdArray } from "./ndarray.ts";
 
+/** Operands of an op; null for one that is left out, such as a bias. */
 export type Inputs = readonly (Tensor | null)[];
 
 /** What backward will find again: which inputs want gradients, and what forward saved. */
@@ -29,17 +30,20 @@ export interface SampleInput {
   readonly values?: (index: number, random: () => number) => number;
 }
 
+/** A small case that tests run an op on. */
 export interface Sample<O> {
   readonly inputs: readonly (Shape | SampleInput | null)[];
   readonly options: O;
   readonly note?: string;
 }
 
+/** Arithmetic, and bytes read and written. */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
 }
 
+/** An operation: how it and its gradient are computed, and how that is checked. */
 export interface Op<I extends Inputs = Inputs, O = unknown> {
   readonly name: string;
   /** Checks shapes, allocates the output, records the kernels. */
@@ -61,6 +65,11 @@ export interface Op<I extends Inputs = Inputs, O = unknown> {
 /** Every op defined so far, by name. */
 export const registry = new Map<string, Op>();
 
+/**
+ * Registers an op, which tests then find.
+ *
+ * @throws Error for a name that is taken
+ */
 export function defineOp<I extends Inputs, O>(op: Op<I, O>): Op<I, O> {
   if (registry.has(op.name)) throw new Error(`op ${op.name} is defined twice`);
   registry.set(op.name, op as unknown as Op);
@@ -156,6 +165,9 @@ export function edgeOf(tensor: Tensor): Node<Tensor> | Leaf<Tensor> {
  * Leaves the gradient of `output` in every leaf below it that requires one, added to what is there.
  * `grad` has the output's shape; without it the output must have one element and the gradient is 1.
  * Frees what the graph saved (and the outputs of its operations, unless kept) as it goes; `retainGraph` keeps it.
+ *
+ * @throws Error where nothing recorded leads to `output`, the shape of `grad` is another, a saved tensor was written to
+ * since, or the graph was freed by a backward before
  */
 export function backward(output: Tensor, options: { grad?: Tensor; retainGraph?: boolean } = {}): void {
   if (output.node === null) {

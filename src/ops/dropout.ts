@@ -8,6 +8,7 @@ import type { NdArray } from "./ndarray.ts";
 import { philox4x32 } from "../random.ts";
 import { broadcastStrides } from "./strides.ts";
 
+/** Of `dropout`. */
 export interface DropoutOptions {
   /** Probability of dropping, 0..1. */
   readonly p: number;

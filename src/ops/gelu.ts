@@ -3,6 +3,7 @@ import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { map } from "./ndarray.ts";
 
+/** Of `gelu`. */
 export interface GeluOptions {
   /** "none": the normal distribution itself. "tanh": the approximation of it that some published networks use. */
   readonly approximate?: "none" | "tanh";

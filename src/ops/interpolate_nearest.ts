@@ -5,6 +5,7 @@ import { at, forEachIndex, ndarray } from "./ndarray.ts";
 import { axes, checkRequest } from "./resample.ts";
 import type { Axis, InterpolateOptions } from "./resample.ts";
 
+/** Either `size` or `scaleFactor`, height first. */
 export type InterpolateNearestOptions = Pick<InterpolateOptions, "size" | "scaleFactor">;
 
 const interpolateNearestOp = defineOp<readonly [Tensor], InterpolateNearestOptions>({

@@ -6,6 +6,7 @@ import type { Sample } from "./define.ts";
 import { moments, planBlocks, sumPairs } from "./moments.ts";
 import { map } from "./ndarray.ts";
 
+/** Of `layerNorm`. */
 export interface LayerNormOptions {
   readonly eps: number;
   /** How many of the last axes are normalised together (default 1). */

@@ -9,6 +9,7 @@ import { panelProduct } from "./matmul.panel.ts";
 import { GEMM_VARIANTS, TILE, blockedPlan, gemmChoice, splitCount } from "./variants.ts";
 import type { Product } from "./variants.ts";
 
+/** Which operands are stored transposed. */
 export interface MatmulOptions {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;

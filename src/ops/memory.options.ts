@@ -1,5 +1,7 @@
+/** How features that fill a slot are weighed; see `updateMemory`. */
 export type MemoryStrategy = "cosine_similarity" | "mean";
 
+/** Of `updateMemory`. */
 export interface MemoryUpdateOptions {
   /** Weight of the new value, 0..1. */
   readonly momentum: number;

@@ -9,8 +9,10 @@ import type { NdArray } from "./ndarray.ts";
 import { checkImage, poolWindow } from "./pool_window.ts";
 import type { DilatedPoolOptions, PoolOptions } from "./pool_window.ts";
 
+/** Of `maxPool2d`. */
 export type MaxPoolOptions = DilatedPoolOptions;
 
+/** Of `avgPool2d`. */
 export interface AvgPoolOptions extends PoolOptions {
   /** Whether the mean is taken over padding too. Default true. */
   readonly countIncludePad?: boolean;

@@ -2,6 +2,7 @@
 import { showShape, windowOutput } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 
+/** Windows in pixels; pairs are height, width. */
 export interface PoolOptions {
   /** Height and width of the window. */
   readonly kernel: Pair;
@@ -13,6 +14,7 @@ export interface PoolOptions {
   readonly ceilMode?: boolean;
 }
 
+/** Windows whose pixels may lie apart. */
 export interface DilatedPoolOptions extends PoolOptions {
   /** Steps between the pixels of a window. Default 1. */
   readonly dilation?: Pair;

@@ -2,6 +2,7 @@
 import { showShape } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 
+/** Of `interpolateBilinear`. */
 export interface InterpolateOptions {
   /** Height and width of the output. */
   readonly size?: Pair;

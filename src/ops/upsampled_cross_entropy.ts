@@ -8,6 +8,7 @@ import { axes, fixedPoint, taps } from "./resample.ts";
 import type { Axis } from "./resample.ts";
 import { tileOf } from "./variants.ts";
 
+/** Of `upsampledCrossEntropy`. */
 export interface UpsampledCrossEntropyOptions {
   /** Label of pixels that do not count. */
   readonly ignoreIndex: number;

@@ -1,5 +1,6 @@
 /** Values that change over the iterations t = 0, 1, ... of a run, set before the forward pass (spec 2.4 and 5). */
 
+/** How a learning rate begins. */
 export interface Warmup {
   readonly type: "constant" | "linear" | "exp";
   /** Relative to the scheduled value, at t = 0. */
@@ -8,6 +9,7 @@ export interface Warmup {
   readonly iters: number;
 }
 
+/** The polynomial schedule of a run. */
 export interface PolyOptions {
   readonly baseLr: number;
   readonly power: number;
@@ -31,6 +33,7 @@ function warmupFactor(t: number, { type, ratio, iters }: Warmup): number {
   return 1 - (1 - t / iters) * (1 - ratio);
 }
 
+/** The polynomial schedule of the memory's moving average. */
 export interface MomentumOptions {
   /** Weight of the new value at t = 0. */
   readonly momentum: number;

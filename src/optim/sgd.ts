@@ -9,6 +9,7 @@ export interface ParamRule {
   readonly weightDecay: number;
 }
 
+/** As in torch.optim.SGD; the learning rate is given step by step. */
 export interface SgdOptions {
   readonly momentum: number;
   /** L2 penalty: added to every gradient, biases and batch normalisation included, as in the official code. */

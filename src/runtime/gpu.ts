@@ -17,6 +17,7 @@ export interface Bindable {
   readonly storage: Storage;
 }
 
+/** What a dispatch takes besides buffers: its size, and values for params, overrides and `@tune` constants by name. */
 export interface DispatchOptions<K extends KernelName> {
   /** Workgroups per axis, or `elements` for kernels with one invocation per element and a folded linear index. */
   readonly grid?: number | readonly [number, number, number?];
@@ -26,6 +27,7 @@ export interface DispatchOptions<K extends KernelName> {
   readonly tune?: Tune;
 }
 
+/** What a runtime is made of. */
 export interface GpuOptions {
   readonly device: GPUDevice;
   readonly kernels: KernelSource;
@@ -68,6 +70,7 @@ export class Arena {
     this.#gpu = gpu;
   }
 
+  /** Releases the value when the arena ends. */
   own(value: Ownable): void {
     this.#owned.add(value);
   }
@@ -77,6 +80,7 @@ export class Arena {
     return this.#owned.delete(value);
   }
 
+  /** Ends the arena and releases what it owns. */
   [Symbol.dispose](): void {
     this.#gpu.endArena(this);
     for (const value of this.#owned) value.dispose();
@@ -86,6 +90,11 @@ export class Arena {
 
 const MAX_GROUPS = 65535;
 
+/**
+ * The runtime: kernels dispatched by name, pooled memory, and one submit for all that was recorded since the last.
+ * Calls that record return at once; an Error thrown by them names the kernel and what it was given or lacks. A pipeline
+ * that does not compile rejects the submit that needs it, with the lines of WGSL at fault.
+ */
 export class Gpu {
   readonly device: GPUDevice;
   readonly capabilities: Capabilities;
@@ -125,6 +134,7 @@ export class Gpu {
     this.#recorder = new Recorder(options.device);
   }
 
+  /** In bytes: of tensors, and of all that is held for them. */
   get memory(): MemoryUse {
     const { live, peak, reserved } = this.#pool.use;
     return { live, peak, reserved: reserved + this.#scratch.bytes };
@@ -140,7 +150,12 @@ export class Gpu {
     return this.#recorder.groups;
   }
 
-  /** Records one dispatch. Buffers are named as in the WGSL; nothing runs before `submit`. */
+  /**
+   * Records one dispatch. Buffers are named as in the WGSL; nothing runs before `submit`. A dispatch of no workgroups
+   * is left out.
+   *
+   * @throws Error where a binding, param or override is missing, or there are more than 65535 workgroups along an axis
+   */
   run<K extends KernelName>(name: K, resources: Readonly<Record<BindingName<K>, Bindable | Scratch>>, options: DispatchOptions<K>): void {
     const constants = (options.constants ?? {}) as Record<string, number | boolean>;
     const program = this.#programs.get(name, constants, options.tune ?? {});
@@ -187,7 +202,11 @@ export class Gpu {
     return scratch;
   }
 
-  /** Memory with undefined content: the kernel that writes it must write all of it. */
+  /**
+   * Memory with undefined content: the kernel that writes it must write all of it.
+   *
+   * @throws Error beyond the device's limit for storage bindings
+   */
   allocate(bytes: number): Storage {
     return this.#pool.acquire(Math.max(bytes, 4), false);
   }
@@ -270,6 +289,7 @@ export class Gpu {
     return arena;
   }
 
+  /** Called by an arena that ends. */
   endArena(arena: Arena): void {
     const index = this.#arenas.lastIndexOf(arena);
     if (index >= 0) this.#arenas.splice(index, 1);

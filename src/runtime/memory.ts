@@ -52,6 +52,7 @@ export class Storage {
   }
 }
 
+/** In bytes. */
 export interface MemoryUse {
   /** Bytes of tensors alive now, the most there ever were, and bytes held in total. */
   readonly live: number;

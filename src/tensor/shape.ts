@@ -1,5 +1,6 @@
-/** Pure shape arithmetic. Shapes are arrays of non-negative integers, row-major. */
+/** Pure shape arithmetic. */
 
+/** Lengths of the axes, outermost first: non-negative integers. */
 export type Shape = readonly number[];
 
 /** Two numbers in the order height, width. */

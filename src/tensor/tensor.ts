@@ -1,13 +1,19 @@
-/** A tensor: shape, element type and GPU memory, plus its place in the autograd graph. Operations are in src/ops. */
 import type { Node } from "../autograd/tape.ts";
 import type { Bindable, Gpu } from "../runtime/gpu.ts";
 import type { Storage } from "../runtime/memory.ts";
 import { showShape, sizeOf } from "./shape.ts";
 import type { Shape } from "./shape.ts";
 
+/** Type of an element, 4 bytes each. */
 export type DType = "f32" | "i32" | "u32";
+/** Elements as an array of their type. */
 export type TypedData = Float32Array | Int32Array | Uint32Array;
 
+/**
+ * Shape, element type and GPU memory, contiguous and row-major, plus a place in the autograd graph. Operations are
+ * functions (src/ops). Memory is released by the arena in which the tensor was made, by backward, or by `dispose`; any use
+ * after that throws.
+ */
 export class Tensor implements Bindable {
   readonly gpu: Gpu;
   readonly shape: Shape;
@@ -34,13 +40,18 @@ export class Tensor implements Bindable {
     return new Tensor(gpu, shape, dtype, gpu.allocate(sizeOf(shape) * 4));
   }
 
+  /** Filled with zeros. */
   static zeros(gpu: Gpu, shape: Shape, dtype: DType = "f32"): Tensor {
     const tensor = Tensor.empty(gpu, shape, dtype);
     gpu.clear(tensor);
     return tensor;
   }
 
-  /** Uploads `data`; numbers become f32. */
+  /**
+   * Uploads `data`; numbers become f32.
+   *
+   * @throws Error where `data` does not fill the shape
+   */
   static from(gpu: Gpu, data: TypedData | readonly number[], shape: Shape): Tensor {
     const typed = ArrayBuffer.isView(data) ? data : Float32Array.from(data);
     if (typed.length !== sizeOf(shape)) {
@@ -50,6 +61,7 @@ export class Tensor implements Bindable {
     return new Tensor(gpu, shape, dtype, gpu.upload(typed));
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
@@ -92,6 +104,7 @@ export class Tensor implements Bindable {
     if (!this.#kept) this.dispose();
   }
 
+  /** Releases the memory, kept or not, with that of the gradient. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { build } from "esbuild";
-import type { BuildOptions, Metafile } from "esbuild";
+import type { BuildOptions, BuildResult } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { hasChromium, launchChromium, serveFiles, watchPage } from "../support/chromium.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const test = suite("package");
@@ -64,15 +65,33 @@ test("its command runs", () => {
   assert.match(help, /Usage: npx mcibi-webgpu train /);
 });
 
-test("bundled for browsers it has nothing of Node, and of a single entry only what that needs", async () => {
-  const all = await bundle({ entryPoints: [join(folder, "in_browser.ts")] });
+test("bundled for browsers it has nothing of Node, and of a single operation only what that needs", async () => {
+  const all = (await bundle({ entryPoints: ["in_browser.ts"] })).metafile!;
   assert.equal(Object.values(all.outputs).flatMap(({ imports }) => imports), []);
   assert.equal(Object.keys(all.inputs).filter((name) => /\.node\.|\/(cli|data|train)\//.test(name)), []);
-  const relu = 'import { relu } from "mcibi-webgpu"; console.log(relu);';
-  const one = await bundle({ stdin: { contents: relu, resolveDir: folder } });
+  const contents = 'import { relu } from "mcibi-webgpu"; console.log(relu);';
+  const one = (await bundle({ stdin: { contents, resolveDir: folder } })).metafile!;
   const used = Object.values(one.outputs).flatMap(({ inputs }) => Object.keys(inputs));
   assert.equal(used.filter((name) => /conv2d|models\//.test(name)), []);
   assert.ok(used.some((name) => name.endsWith("ops/activation.js")));
+});
+
+test("in Chromium: the same", async () => {
+  if (!hasChromium("the package in a browser")) return;
+  const { outputFiles } = await bundle({ entryPoints: ["in_browser.ts"] });
+  const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="script.js"></script>';
+  const server = await serveFiles(new Map([["index.html", html], ["script.js", outputFiles![0].text]]));
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage();
+    const { problems } = watchPage(page);
+    await page.goto(`${server.url}index.html`);
+    checkResults((await page.evaluate("globalThis.mcibi")) as Results);
+    assert.equal(problems, []);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
 });
 
 interface Packed {
@@ -95,12 +114,11 @@ interface Results {
   readonly trained: { readonly losses: readonly number[]; readonly accuracy: number };
 }
 
-async function bundle(options: BuildOptions): Promise<Metafile> {
-  const { metafile } = await build({
-    ...{ bundle: true, write: false, format: "esm", platform: "browser", target: "es2022" },
-    ...{ loader: { ".wgsl": "text" }, absWorkingDir: folder, logLevel: "silent", ...options, metafile: true },
+function bundle(options: BuildOptions): Promise<BuildResult> {
+  return build({
+    ...{ bundle: true, write: false, metafile: true, format: "esm", platform: "browser", target: "es2022" },
+    ...{ loader: { ".wgsl": "text" }, absWorkingDir: folder, logLevel: "silent", ...options },
   });
-  return metafile!;
 }
 
 function compile(options: Readonly<Record<string, unknown>>): void {
