@@ -4,8 +4,8 @@
  * array, int -> number or bigint, str -> string, bytes -> Uint8Array.
  * Source of the format: CPython's Lib/pickletools.py.
  */
-
-export type Fail = (problem: string) => never;
+import { PickleBytes } from "./pickle_bytes.ts";
+import type { Fail } from "./pickle_bytes.ts";
 
 /** A function or class that a pickle may call, with what a call yields. */
 export class PickleFunction {
@@ -34,8 +34,6 @@ export interface PickleWorld {
 const MAX_STEPS = 1_000_000;
 const MAX_STACK = 65_536;
 const MAX_MARKS = 1000;
-const MAX_INTEGER_BYTES = 16;
-const MAX_TEXT_BYTES = 2 ** 20;
 
 /**
  * Reads the pickle that begins at `start`.
@@ -61,9 +59,7 @@ export function describeValue(value: unknown): string {
 }
 
 class Machine {
-  position: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes: PickleBytes;
   readonly #world: PickleWorld;
   readonly #fail: Fail;
   readonly #stack: unknown[] = [];
@@ -72,19 +68,21 @@ class Machine {
   readonly #memo = new Map<number, unknown>();
 
   constructor(bytes: Uint8Array, start: number, world: PickleWorld) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#world = world;
-    this.position = start;
     this.#fail = (problem) => world.fail(`damaged or hostile pickle, byte ${this.position}: ${problem}`);
+    this.#bytes = new PickleBytes(bytes, start, this.#fail);
+  }
+
+  get position(): number {
+    return this.#bytes.position;
   }
 
   run(): unknown {
-    if (this.#u8() !== 0x80) this.#fail("it does not begin with a protocol number");
-    const protocol = this.#u8();
+    if (this.#bytes.u8() !== 0x80) this.#fail("it does not begin with a protocol number");
+    const protocol = this.#bytes.u8();
     if (protocol < 2 || protocol > 5) this.#fail(`protocol ${protocol}, expected 2 to 5`);
     for (let step = 0; step < MAX_STEPS; step++) {
-      const opcode = this.#u8();
+      const opcode = this.#bytes.u8();
       if (opcode === 0x2e) return this.#stop();
       this.#execute(opcode);
       if (this.#stack.length > MAX_STACK) this.#fail(`more than ${MAX_STACK} values are nested or side by side`);
@@ -100,7 +98,7 @@ class Machine {
   #execute(opcode: number): void {
     switch (opcode) {
       case 0x95: // FRAME
-        return void this.#length8();
+        return void this.#bytes.length8();
       case 0x28: // MARK
         if (this.#marks.push(this.#stack.length) > MAX_MARKS) this.#fail(`more than ${MAX_MARKS} levels deep`);
         return;
@@ -115,34 +113,34 @@ class Machine {
       case 0x89: // NEWFALSE
         return this.#push(false);
       case 0x4a: // BININT
-        return this.#push(this.#view.getInt32(this.#take(4), true));
+        return this.#push(this.#bytes.i32());
       case 0x4b: // BININT1
-        return this.#push(this.#u8());
+        return this.#push(this.#bytes.u8());
       case 0x4d: // BININT2
-        return this.#push(this.#u16());
+        return this.#push(this.#bytes.u16());
       case 0x8a: // LONG1
-        return this.#push(this.#integer(this.#u8()));
+        return this.#push(this.#bytes.integer(this.#bytes.u8()));
       case 0x8b: // LONG4
-        return this.#push(this.#integer(this.#u32()));
+        return this.#push(this.#bytes.integer(this.#bytes.u32()));
       case 0x47: // BINFLOAT
-        return this.#push(this.#view.getFloat64(this.#take(8), false));
+        return this.#push(this.#bytes.f64());
       case 0x55: // SHORT_BINSTRING, a str of Python 2
-        return this.#push(this.#latin1(this.#u8()));
+        return this.#push(this.#bytes.latin1(this.#bytes.u8()));
       case 0x54: // BINSTRING
-        return this.#push(this.#latin1(this.#u32()));
+        return this.#push(this.#bytes.latin1(this.#bytes.u32()));
       case 0x8c: // SHORT_BINUNICODE
-        return this.#push(this.#utf8(this.#u8()));
+        return this.#push(this.#bytes.utf8(this.#bytes.u8()));
       case 0x58: // BINUNICODE
-        return this.#push(this.#utf8(this.#u32()));
+        return this.#push(this.#bytes.utf8(this.#bytes.u32()));
       case 0x8d: // BINUNICODE8
-        return this.#push(this.#utf8(this.#length8()));
+        return this.#push(this.#bytes.utf8(this.#bytes.length8()));
       case 0x43: // SHORT_BINBYTES
-        return this.#push(this.#raw(this.#u8()));
+        return this.#push(this.#bytes.raw(this.#bytes.u8()));
       case 0x42: // BINBYTES
-        return this.#push(this.#raw(this.#u32()));
+        return this.#push(this.#bytes.raw(this.#bytes.u32()));
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
-        return this.#push(this.#raw(this.#length8()));
+        return this.#push(this.#bytes.raw(this.#bytes.length8()));
       case 0x5d: // EMPTY_LIST
       case 0x29: // EMPTY_TUPLE
         return this.#push([]);
@@ -163,17 +161,17 @@ class Machine {
       case 0x75: // SETITEMS
         return this.#setItems(this.#popMark());
       case 0x68: // BINGET
-        return this.#push(this.#recall(this.#u8()));
+        return this.#push(this.#recall(this.#bytes.u8()));
       case 0x6a: // LONG_BINGET
-        return this.#push(this.#recall(this.#u32()));
+        return this.#push(this.#recall(this.#bytes.u32()));
       case 0x71: // BINPUT
-        return void this.#memo.set(this.#u8(), this.#top());
+        return void this.#memo.set(this.#bytes.u8(), this.#top());
       case 0x72: // LONG_BINPUT
-        return void this.#memo.set(this.#u32(), this.#top());
+        return void this.#memo.set(this.#bytes.u32(), this.#top());
       case 0x94: // MEMOIZE
         return void this.#memo.set(this.#memo.size, this.#top());
       case 0x63: // GLOBAL
-        return this.#push(this.#global(this.#line(), this.#line()));
+        return this.#push(this.#global(this.#bytes.line(), this.#bytes.line()));
       case 0x93: // STACK_GLOBAL
         return this.#push(this.#global(...(this.#popMany(2) as [unknown, unknown])));
       case 0x52: // REDUCE
@@ -260,75 +258,6 @@ class Machine {
   #recall(key: number): unknown {
     if (!this.#memo.has(key)) this.#fail(`memo ${key} is empty`);
     return this.#memo.get(key);
-  }
-
-  /** The place of the next `count` bytes, which are passed over. */
-  #take(count: number): number {
-    const start = this.position;
-    if (count > this.#bytes.length - start) {
-      this.#fail(`truncated: ${count} bytes wanted, ${this.#bytes.length - start} are left`);
-    }
-    this.position += count;
-    return start;
-  }
-
-  #u8(): number {
-    return this.#view.getUint8(this.#take(1));
-  }
-
-  #u16(): number {
-    return this.#view.getUint16(this.#take(2), true);
-  }
-
-  #u32(): number {
-    return this.#view.getUint32(this.#take(4), true);
-  }
-
-  #length8(): number {
-    const length = this.#view.getBigUint64(this.#take(8), true);
-    const left = this.#bytes.length - this.position;
-    if (length > BigInt(left)) this.#fail(`truncated: ${length} bytes wanted, ${left} are left`);
-    return Number(length);
-  }
-
-  #raw(length: number): Uint8Array {
-    const start = this.#take(length);
-    return this.#bytes.subarray(start, start + length);
-  }
-
-  #text(length: number): Uint8Array {
-    if (length > MAX_TEXT_BYTES) this.#fail(`a text of ${length} bytes, expected at most ${MAX_TEXT_BYTES}`);
-    return this.#raw(length);
-  }
-
-  #latin1(length: number): string {
-    return Array.from(this.#text(length), (byte) => String.fromCharCode(byte)).join("");
-  }
-
-  #utf8(length: number): string {
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#text(length));
-    } catch (cause) {
-      if (cause instanceof TypeError) return this.#fail("text that is not UTF-8");
-      throw cause;
-    }
-  }
-
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.position);
-    if (end < 0) this.#fail("truncated within a line");
-    const text = this.#utf8(end - this.position);
-    this.position++;
-    return text;
-  }
-
-  /** Two's complement, little-endian; a number where it is exact. */
-  #integer(length: number): number | bigint {
-    if (length > MAX_INTEGER_BYTES) this.#fail(`an integer of ${length} bytes, expected at most ${MAX_INTEGER_BYTES}`);
-    const value = this.#raw(length).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
-    const signed = BigInt.asIntN(8 * length, value);
-    const number = Number(signed);
-    return Number.isSafeInteger(number) ? number : signed;
   }
 }
 

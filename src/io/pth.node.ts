@@ -5,7 +5,8 @@
  */
 import { UserError } from "../errors.ts";
 import { describeValue, unpickle } from "./pickle.ts";
-import type { Fail, PickleWorld } from "./pickle.ts";
+import type { PickleWorld } from "./pickle.ts";
+import type { Fail } from "./pickle_bytes.ts";
 import { Storage, StorageType, TorchTensor, torchGlobals } from "./torch_objects.ts";
 import type { Allow, TorchDtype } from "./torch_objects.ts";
 import { ZipArchive } from "./zip.node.ts";

@@ -1,7 +1,8 @@
 /** What the pickles of `torch.save` speak of: storages, tensors as views of them, and the few plain classes beside. */
 import { widenBfloat, widenHalf } from "./half.ts";
 import { PickleFunction, describeValue } from "./pickle.ts";
-import type { Fail, Stateful } from "./pickle.ts";
+import type { Stateful } from "./pickle.ts";
+import type { Fail } from "./pickle_bytes.ts";
 import type { SafetensorsData } from "./safetensors.ts";
 
 /** How the elements of a storage lie in a file, and what reads them. */

@@ -1,6 +1,6 @@
 import { inflateRawSync } from "node:zlib";
 import { crc32 } from "./crc32.ts";
-import type { Fail } from "./pickle.ts";
+import type { Fail } from "./pickle_bytes.ts";
 
 /**
  * Reads ZIP archives held in memory: stored and deflated entries, with the 64-bit sizes of large archives.

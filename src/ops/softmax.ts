@@ -1,4 +1,4 @@
-import { foldGroups } from "../runtime/gpu.ts";
+import { foldGroups } from "../runtime/grid.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { normalizeAxis, sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";

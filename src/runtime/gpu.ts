@@ -1,8 +1,10 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** The runtime over one GPUDevice: dispatch by kernel name, memory, arenas, one submit per step, reading back. */
 import { adapterFamily, capabilities } from "../device/capabilities.ts";
 import type { Capabilities } from "../device/capabilities.ts";
+import { Arena } from "./arena.ts";
+import type { Ownable } from "./arena.ts";
 import type { Decision, Tuned } from "./choice.ts";
+import { MAX_GROUPS, foldElements, toGrid } from "./grid.ts";
 import type { BindingName, ConstantValues, KernelName, KernelSource, ParamValues } from "./kernels.ts";
 import { BufferPool, align } from "./memory.ts";
 import type { MemoryUse, Storage } from "./memory.ts";
@@ -56,39 +58,6 @@ export interface Readback {
    */
   fetch(): Promise<ArrayBuffer>;
 }
-
-interface Ownable {
-  dispose(): void;
-}
-
-/** Owns what is created while it is the innermost arena, and releases it when it ends. */
-export class Arena {
-  readonly #gpu: Gpu;
-  readonly #owned = new Set<Ownable>();
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  /** Releases the value when the arena ends. */
-  own(value: Ownable): void {
-    this.#owned.add(value);
-  }
-
-  /** Takes a value out, so that it outlives the arena. */
-  disown(value: Ownable): boolean {
-    return this.#owned.delete(value);
-  }
-
-  /** Ends the arena and releases what it owns. */
-  [Symbol.dispose](): void {
-    this.#gpu.endArena(this);
-    for (const value of this.#owned) value.dispose();
-    this.#owned.clear();
-  }
-}
-
-const MAX_GROUPS = 65535;
 
 /**
  * The runtime: kernels dispatched by name, pooled memory, and one submit for all that was recorded since the last.
@@ -156,7 +125,11 @@ export class Gpu {
    *
    * @throws Error where a binding, param or override is missing, or there are more than 65535 workgroups along an axis
    */
-  run<K extends KernelName>(name: K, resources: Readonly<Record<BindingName<K>, Bindable | Scratch>>, options: DispatchOptions<K>): void {
+  run<K extends KernelName>(
+    name: K,
+    resources: Readonly<Record<BindingName<K>, Bindable | Scratch>>,
+    options: DispatchOptions<K>,
+  ): void {
     const constants = (options.constants ?? {}) as Record<string, number | boolean>;
     const program = this.#programs.get(name, constants, options.tune ?? {});
     const { kernel } = program;
@@ -176,7 +149,8 @@ export class Gpu {
       if (values[id] === undefined) throw new Error(`${name}: param ${id} is missing`);
       return { type, value: values[id] };
     });
-    const grid = options.elements === undefined ? toGrid(options.grid ?? 1) : this.#foldElements(name, kernel.workgroup[0], kernel.overrides, constants, options.elements);
+    const { elements } = options;
+    const grid = elements === undefined ? toGrid(options.grid ?? 1) : foldElements(name, kernel, constants, elements);
     for (const groups of grid) {
       if (!Number.isInteger(groups) || groups < 0 || groups > MAX_GROUPS) {
         throw new Error(`${name}: ${grid.join(" x ")} workgroups; WebGPU allows at most ${MAX_GROUPS} per axis`);
@@ -284,15 +258,9 @@ export class Gpu {
 
   /** `using arena = gpu.arena()`: tensors created until the end of the block are released there, unless kept. */
   arena(): Arena {
-    const arena = new Arena(this);
+    const arena = new Arena((ended) => this.#endArena(ended));
     this.#arenas.push(arena);
     return arena;
-  }
-
-  /** Called by an arena that ends. */
-  endArena(arena: Arena): void {
-    const index = this.#arenas.lastIndexOf(arena);
-    if (index >= 0) this.#arenas.splice(index, 1);
   }
 
   /** Called by values that own memory when they are created. */
@@ -313,33 +281,12 @@ export class Gpu {
     this.#recorder.forgetGroups();
   }
 
+  #endArena(arena: Arena): void {
+    const index = this.#arenas.lastIndexOf(arena);
+    if (index >= 0) this.#arenas.splice(index, 1);
+  }
+
   #reportCompiled(done: number): void {
     this.onCompile?.(done, this.#programs.count);
   }
-
-  #foldElements(
-    name: string,
-    size: string,
-    overrides: Readonly<Record<string, { readonly value: number | null }>>,
-    constants: Readonly<Record<string, number | boolean>>,
-    elements: number,
-  ): [number, number, number] {
-    const perGroup = Number(size) || Number(constants[size] ?? overrides[size]?.value);
-    if (!(perGroup > 0)) throw new Error(`${name}: cannot tell the workgroup size ${size}; give a grid`);
-    return foldGroups(Math.ceil(elements / perGroup));
-  }
-}
-
-/**
- * Spreads a linear count of workgroups over x and y, each at most 65535. Kernels recover the linear index as
- * `id.x + id.y * num_workgroups.x * WG`; the surplus is below one row and is cut off by their bounds check.
- */
-export function foldGroups(groups: number): [number, number, number] {
-  if (groups <= MAX_GROUPS) return [groups, 1, 1];
-  const rows = Math.ceil(groups / MAX_GROUPS);
-  return [Math.ceil(groups / rows), rows, 1];
-}
-
-function toGrid(grid: number | readonly [number, number, number?]): [number, number, number] {
-  return typeof grid === "number" ? [grid, 1, 1] : [grid[0], grid[1], grid[2] ?? 1];
 }
