@@ -6,4 +6,5 @@ export { manifest } from "../kernels/manifest.ts";
 export type {
   BindingName, ConstantValues, KernelEntry, KernelFile, KernelName, KernelSource, ParamValues,
 } from "./runtime/kernels.ts";
+export type { BindingAccess, BindingInfo, OverrideInfo, Scalar, TuneInfo } from "./runtime/parse.ts";
 export { kernelsOnDisk as kernelSource } from "./runtime/source.node.ts";

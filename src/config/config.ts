@@ -15,6 +15,7 @@ export interface Config {
   eval: EvalConfig;
 }
 
+/** The network. */
 export interface ModelConfig {
   /**
    * MCIBI, or a network to compare it with as the official toolbox builds it: a head without memory, stage-1 decoder
@@ -114,6 +115,7 @@ export interface VitConfig {
   dropout: number;
 }
 
+/** MCIBI's memory. */
 export interface MemoryConfig {
   /** Off: the same network without memory, aggregation, stage-1 decoder and memory loss. Only `mcibi` has one. */
   enabled: boolean;
@@ -135,6 +137,7 @@ export interface MemoryConfig {
   coupleToLr: boolean;
 }
 
+/** The terms of the loss, and their weights. */
 export interface LossesConfig {
   /** Weights of the terms of spec section 4. Only `mcibi` has stage 1; stage 2 is the prediction of any network. */
   stage1: number;
@@ -153,6 +156,7 @@ export interface LossesConfig {
   };
 }
 
+/** SGD and its schedule. */
 export interface OptimConfig {
   lr: number;
   momentum: number;
@@ -180,6 +184,7 @@ export interface OptimConfig {
   clipGradNorm: number;
 }
 
+/** What is trained and evaluated on, and how images are prepared. */
 export interface DataConfig {
   dataset: string;
   /** Empty: the dataset's environment variable or default folder. */
@@ -209,6 +214,7 @@ export interface DataConfig {
   cacheMiB: number;
 }
 
+/** The course of a run. */
 export interface TrainConfig {
   epochs: number;
   batchSize: number;
@@ -226,6 +232,7 @@ export interface TrainConfig {
   panels: number;
 }
 
+/** How images are evaluated. */
 export interface EvalConfig {
   mode: "whole" | "slide";
   /** Windows of `slide` mode and their step. */

@@ -16,7 +16,9 @@ const ARRAY_OF = {
   U8: Uint8Array,
 } as const;
 
+/** Types of elements, as the format spells them. */
 export type SafetensorsDtype = keyof typeof ARRAY_OF;
+/** Elements of a tensor in a file. */
 export type SafetensorsData =
   | Float64Array
   | Float32Array
@@ -33,6 +35,7 @@ export interface StoredTensor {
   readonly data: SafetensorsData;
 }
 
+/** What is in a file: tensors by name, and texts by name. */
 export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, StoredTensor>;

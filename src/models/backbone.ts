@@ -12,6 +12,7 @@ import type { ResNetOptions } from "./resnet.ts";
 import { VisionTransformer } from "./vit.ts";
 import type { VitOptions } from "./vit.ts";
 
+/** A backbone by its type, with the options of that. */
 export type BackboneOptions =
   | ({ readonly type: "resnet" } & ResNetOptions)
   | ({ readonly type: "resnest" } & ResNeStOptions)

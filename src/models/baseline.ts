@@ -7,6 +7,7 @@ import type { DecoderOptions } from "./decoder.ts";
 import { Segmentor } from "./segmentor.ts";
 import type { LossOptions, LossTerms, Prediction, SegmentorOptions, TrainingBatch } from "./segmentor.ts";
 
+/** What the networks without memory have in common. */
 export interface BaselineOptions extends SegmentorOptions {
   /** Width of the head. */
   readonly channels: number;

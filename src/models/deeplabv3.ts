@@ -5,6 +5,7 @@ import { Aspp } from "./aspp.ts";
 import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 
+/** Of `DeepLabV3`. */
 export interface DeepLabV3Options extends BaselineOptions {
   readonly dilations: readonly number[];
 }

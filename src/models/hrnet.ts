@@ -11,6 +11,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { ExchangeModule, Transition } from "./hrnet_exchange.ts";
 import { Bottleneck, residualStage } from "./residual.ts";
 
+/** Of `HRNet`. */
 export interface HRNetOptions {
   /** Channels of the branch of full resolution; every other branch has twice those of the one before. */
   readonly width: number;

@@ -29,6 +29,7 @@ export type HostOptions =
   | { readonly type: "ocr" }
   | { readonly type: "upernet"; readonly poolScales: readonly number[] };
 
+/** Of `Mcibi`. */
 export interface McibiOptions
   extends SegmentorOptions,
     Pick<ContextFusionOptions, "contextAttention" | "fusion" | "keyQueryConvs"> {

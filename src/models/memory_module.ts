@@ -14,6 +14,7 @@ import { ContextFusion, memoryAttention } from "./context_fusion.ts";
 import type { ContextFusionOptions, ImageContext } from "./context_fusion.ts";
 import type { SelfAttentionBlock } from "./self_attention.ts";
 
+/** Of `FeatureMemory`. */
 export interface FeatureMemoryOptions extends ContextFusionOptions {
   readonly numClasses: number;
   /** F, slots per class. Default 1. */

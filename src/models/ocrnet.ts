@@ -6,6 +6,7 @@ import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 import { ObjectContext } from "./object_context.ts";
 
+/** Of `OcrNet`. */
 export interface OcrNetOptions extends BaselineOptions {
   readonly transformChannels: number;
 }

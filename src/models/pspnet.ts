@@ -5,6 +5,7 @@ import { Baseline } from "./baseline.ts";
 import type { BaselineOptions } from "./baseline.ts";
 import { PyramidPooling } from "./ppm.ts";
 
+/** Of `PspNet`. */
 export interface PspNetOptions extends BaselineOptions {
   readonly poolScales: readonly number[];
 }

@@ -13,6 +13,7 @@ import type { BlockOptions } from "./residual.ts";
 import { ResNet } from "./resnet.ts";
 import type { ResNetOptions } from "./resnet.ts";
 
+/** Of `ResNeSt`. */
 export type ResNeStOptions = Pick<
   ResNetOptions,
   "blocks" | "baseChannels" | "stemChannels" | "deepStem" | "outputStride" | "contractedDilation" | "avgDownsample"

@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { BasicBlock, Bottleneck, residualStage } from "./residual.ts";
 import type { BlockType } from "./residual.ts";
 
+/** Of `ResNet`. */
 export interface ResNetOptions {
   readonly block: "basic" | "bottleneck";
   /** Residual blocks of the four stages. */

@@ -12,6 +12,7 @@ import { buildBackbone } from "./backbone.ts";
 import type { Backbone, BackboneOptions } from "./backbone.ts";
 import { decoder } from "./decoder.ts";
 
+/** Heads that only training has. */
 export interface AuxiliaryOptions {
   readonly channels: number;
   readonly dropout: number;
@@ -22,6 +23,7 @@ export interface AuxiliaryOptions {
   readonly upsample?: number;
 }
 
+/** What all networks here have in common. */
 export interface SegmentorOptions {
   readonly numClasses: number;
   readonly backbone: BackboneOptions;
@@ -42,6 +44,7 @@ export interface Prediction {
   readonly logits: Tensor;
 }
 
+/** What the auxiliary heads make of the maps. */
 export interface Auxiliary {
   /** Logits [n, h', w', K] of every auxiliary head; in evaluation only where the head needs them. */
   readonly auxiliary: readonly Tensor[];
@@ -65,6 +68,7 @@ export interface LossOptions {
   readonly ignoreIndex: number;
 }
 
+/** What a training step is computed from, besides the weights. */
 export interface TrainingBatch {
   /** [n, h, w, 3], normalised. */
   readonly image: Tensor;

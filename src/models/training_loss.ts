@@ -4,6 +4,7 @@ import type { Watch } from "../nn/watch.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { LossOptions, LossTerms, Segmentor, TrainingBatch } from "./segmentor.ts";
 
+/** The terms, and their sum. */
 export interface TrainingLoss {
   /** The weighted terms, see spec section 4. */
   readonly terms: Readonly<LossTerms>;

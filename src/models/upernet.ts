@@ -6,6 +6,7 @@ import type { BaselineOptions } from "./baseline.ts";
 import { FeaturePyramid } from "./fpn.ts";
 import { PyramidPooling } from "./ppm.ts";
 
+/** Of `UperNet`. */
 export interface UperNetOptions extends BaselineOptions {
   readonly poolScales: readonly number[];
 }

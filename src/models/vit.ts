@@ -17,6 +17,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { TransformerLayer } from "./vit_layer.ts";
 import type { TransformerLayerOptions } from "./vit_layer.ts";
 
+/** Of `VisionTransformer`. */
 export interface VitOptions extends TransformerLayerOptions {
   /** Height and width of the images that the position embedding is stored for. */
   readonly imageSize: Pair;

@@ -2,6 +2,7 @@
 import { sizeOf, stridesOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 
+/** Values in f64, row-major. */
 export interface NdArray {
   readonly shape: Shape;
   readonly data: Float64Array;

@@ -11,7 +11,8 @@ interface CosineOptions {
   readonly eps: number;
 }
 
-interface NormalizeOptions extends CosineOptions {
+/** Of `normalize`. */
+export interface NormalizeOptions extends CosineOptions {
   readonly p: number;
 }
 

@@ -1,6 +1,7 @@
 /** Which kernel with which tile sizes does a piece of work: what the ops decide, and where measurements come in. */
 import type { Tune } from "./programs.ts";
 
+/** A kernel file, and values for its constants. */
 export interface Choice {
   /** Name of the kernel file. */
   readonly kernel: string;

@@ -9,6 +9,7 @@ const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, as numbers b
 export const GUARD_FLOATS = 256;
 export const GUARD_PATTERN = 0x7fc0dead;
 
+/** The tenancy of a pooled buffer: released once, and of no use after that. */
 export class Storage {
   readonly bytes: number;
   readonly offset: number;
@@ -25,6 +26,7 @@ export class Storage {
     this.bytes = bytes;
   }
 
+  /** @throws Error once it is released */
   get buffer(): GPUBuffer {
     if (this.#buffer === null) {
       throw new Error(
@@ -35,16 +37,19 @@ export class Storage {
     return this.#buffer;
   }
 
+  /** Whether the memory is gone. */
   get isReleased(): boolean {
     return this.#buffer === null;
   }
 
+  /** One more holder, which has to release it too. */
   retain(): this {
     if (this.#buffer === null) throw new Error("Cannot share memory that has been released");
     this.#references++;
     return this;
   }
 
+  /** The last holder's call gives the memory back. */
   release(): void {
     if (this.#buffer === null || --this.#references > 0) return;
     this.#pool.giveBack(this.#buffer, this.bytes);

@@ -5,8 +5,10 @@
  */
 
 export type Scalar = "f32" | "i32" | "u32" | "bool" | "f16";
+/** What a kernel does with a binding. */
 export type BindingAccess = "read" | "read_write" | "uniform" | "texture";
 
+/** A binding of group 0. */
 export interface BindingInfo {
   readonly binding: number;
   readonly access: BindingAccess;
@@ -14,6 +16,7 @@ export interface BindingInfo {
   readonly type: string;
 }
 
+/** A constant that is fixed when the pipeline is made. */
 export interface OverrideInfo {
   readonly type: Scalar;
   /** True where the WGSL gives a default, so that a dispatch may leave the constant out. */
@@ -29,6 +32,7 @@ export interface EntryInfo {
   readonly workgroup: readonly string[];
 }
 
+/** A constant in the text that a loader may rewrite: its value, and those that it may have. */
 export interface TuneInfo {
   readonly value: number;
   readonly choices: readonly number[];

@@ -1,6 +1,7 @@
 /** Time per dispatch from GPU timestamps, summed by kernel. While it measures, every dispatch has a pass of its own. */
 import type { Dispatch, PassTimer } from "./recorder.ts";
 
+/** One kernel: how often it ran, and for how long in all. */
 export interface ProfileRow {
   readonly kernel: string;
   readonly calls: number;
@@ -18,6 +19,7 @@ interface Times {
   readonly staging: GPUBuffer;
 }
 
+/** The times of a runtime's dispatches; see `Gpu.profile`. */
 export class Profile implements PassTimer {
   readonly #device: GPUDevice;
   readonly #queries: GPUQuerySet;
@@ -34,12 +36,14 @@ export class Profile implements PassTimer {
     this.#queries = device.createQuerySet({ type: "timestamp", count: 2 * CAPACITY });
   }
 
+  /** Where the pass of a dispatch notes its times; undefined when there is no room left in this submit. */
   begin(command: Dispatch): GPUComputePassTimestampWrites | undefined {
     if (this.#names.length === CAPACITY) return undefined;
     const index = this.#names.push(command.program.name) - 1;
     return { querySet: this.#queries, beginningOfPassWriteIndex: 2 * index, endOfPassWriteIndex: 2 * index + 1 };
   }
 
+  /** Encodes getting the times out of the device; at the end of a submit. */
   end(encoder: GPUCommandEncoder): void {
     const names = this.#names;
     this.#names = [];
@@ -61,6 +65,7 @@ export class Profile implements PassTimer {
       .sort((a, b) => b.milliseconds - a.milliseconds);
   }
 
+  /** Forgets what was measured. */
   reset(): void {
     this.#totals.clear();
   }

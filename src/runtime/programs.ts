@@ -4,6 +4,7 @@ import type { KernelEntry, KernelName, KernelSource } from "./kernels.ts";
 import { applyTune } from "./parse.ts";
 import type { BindingAccess } from "./parse.ts";
 
+/** Values for the `@tune` constants of a kernel, by name. */
 export type Tune = Readonly<Record<string, number>>;
 
 /** A pipeline on its way or ready, with the layout that its bind groups are made from. */

@@ -9,6 +9,7 @@ const WIDTH = 4096;
 const TEXEL_BYTES = 16;
 const USAGE = 0x04 | 0x02; // TEXTURE_BINDING | COPY_DST
 
+/** The texture; see `Gpu.asTexels`. */
 export class Scratch {
   readonly view: GPUTextureView;
   readonly #texture: GPUTexture;
@@ -19,10 +20,12 @@ export class Scratch {
     this.view = this.#texture.createView();
   }
 
+  /** Height in texels. */
   get lines(): number {
     return this.#texture.height;
   }
 
+  /** Size of the memory. */
   get bytes(): number {
     return WIDTH * this.lines * TEXEL_BYTES;
   }
@@ -38,6 +41,7 @@ export class Scratch {
     encoder.copyBufferToTexture({ buffer, offset: offset + lines * bytesPerRow }, { texture, origin: [0, lines] }, [rest]);
   }
 
+  /** Gives the memory back to the device. */
   destroy(): void {
     this.#texture.destroy();
   }
