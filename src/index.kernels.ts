@@ -1,6 +1,8 @@
 /**
- * `mcibi-webgpu/kernels`: what the WGSL files are called, what they take, and their text. `npm run build` makes another
- * form of this module for bundles, which has the text inside and touches no disk.
+ * What the WGSL files are called, what they take, and their text. `npm run build` makes another form of this module for
+ * bundles, which has the text inside and touches no disk.
+ *
+ * @module mcibi-webgpu/kernels
  */
 export { manifest } from "../kernels/manifest.ts";
 export type {

@@ -1,4 +1,8 @@
-/** `mcibi-webgpu/models`: MCIBI and the networks beside it, built by hand or from a preset. */
+/**
+ * MCIBI and the networks beside it, built by hand or from a preset.
+ *
+ * @module mcibi-webgpu/models
+ */
 export type { Backbone, BackboneOptions } from "./models/backbone.ts";
 export type { BaselineOptions } from "./models/baseline.ts";
 export { DeepLabV3 } from "./models/deeplabv3.ts";

@@ -1,4 +1,10 @@
-/** `mcibi-webgpu/nn`: differentiable operations, layers, losses, optimisers and the files that state is kept in. */
+/**
+ * Differentiable operations, layers, losses, optimisers, and the files that state is kept in. Operations throw an Error
+ * with PyTorch's message where shapes, types or options do not fit; what they return is recorded, not computed, until
+ * something is read or `gpu.submit()` is called.
+ *
+ * @module mcibi-webgpu/nn
+ */
 export { isRepeated, once } from "./autograd/checkpoint.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./autograd/tape.ts";
 export type { Leaf, Node } from "./autograd/tape.ts";

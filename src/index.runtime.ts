@@ -1,7 +1,4 @@
-/**
- * `mcibi-webgpu/runtime`: tensors, and kernels called by name, over a GPUDevice that you bring (from `navigator.gpu`,
- * Deno, anywhere). In Node there is `openDevice` besides, in index.runtime.node.ts.
- */
+/** What `mcibi-webgpu/runtime` has everywhere; see index.runtime.node.ts. */
 export { adapterFamily, capabilities, describe, reportAdapter } from "./device/capabilities.ts";
 export type { AdapterReport, Capabilities } from "./device/capabilities.ts";
 export { DeviceError, DeviceLostError, watchDevice } from "./device/watch.ts";

@@ -131,7 +131,7 @@ export class MaxPool2d extends Layer {
   }
 }
 
-/** Means of [n, h, w, c] over windows side by side; at the edge of what there is (PyTorch's ceil_mode). */
+/** Means of [n, h, w, c] over windows side by side, at the edge over what they have (PyTorch's ceil_mode). */
 export class AvgPool2d extends Layer {
   readonly #kernel: Pair;
 
