@@ -33,6 +33,7 @@ export type { TrainingLoss } from "./models/training_loss.ts";
 export type { Watch } from "./nn/watch.ts";
 export { preset } from "./config/presets.ts";
 export type {
-  BackboneConfig, Config, DataConfig, EvalConfig, LossesConfig, MemoryConfig, ModelConfig, OptimConfig, TrainConfig,
+  BackboneConfig, Config, DataConfig, EvalConfig, HRNetConfig, LossesConfig, MemoryConfig, ModelConfig, OptimConfig,
+  ResNeStConfig, ResNetConfig, TrainConfig, VitConfig,
 } from "./config/config.ts";
 export { buildModel } from "./config/model.ts";

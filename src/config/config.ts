@@ -65,6 +65,7 @@ interface ResidualConfig {
   contractedDilation: boolean;
 }
 
+/** A ResNet; see `ResNetOptions`. */
 export interface ResNetConfig extends ResidualConfig {
   type: "resnet";
   /** 18, 34, 50 or 101. */
@@ -73,12 +74,14 @@ export interface ResNetConfig extends ResidualConfig {
   deepStem: boolean;
 }
 
+/** A ResNeSt; see `ResNeStOptions`. */
 export interface ResNeStConfig extends ResidualConfig {
   type: "resnest";
   /** 50, 101 or 200. */
   depth: number;
 }
 
+/** An HRNet; see `HRNetOptions`. */
 export interface HRNetConfig {
   type: "hrnet";
   /** Channels of the branch of full resolution. */
@@ -97,6 +100,7 @@ export interface HRNetConfig {
   downsample: boolean;
 }
 
+/** A vision transformer; see `VitOptions`. */
 export interface VitConfig {
   type: "vit";
   /** Size of the images that the position embedding is stored for; others get it resized. */

@@ -53,6 +53,8 @@ const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>(
  * @param memory [K, F, C]
  * @param slot 0..F-1
  * @returns [n, h, w, C]
+ *
+ * @throws Error where the shapes do not fit each other or there is no such slot
  */
 export function aggregateMemory(logits: Tensor, memory: Tensor, slot: number, options: AggregateOptions): Tensor {
   const [classes, slots, channels] = memory.shape;

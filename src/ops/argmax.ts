@@ -4,6 +4,8 @@ import { normalizeAxis, sizeOf } from "../tensor/shape.ts";
 /**
  * Position of the largest element along `dim`, or in the flattened tensor (null), as i32. The first of equal ones wins;
  * NaN counts as largest. The axis vanishes, or stays as 1 with keepdim.
+ *
+ * @throws Error where there is no such axis, or it is empty
  */
 export function argmax(x: Tensor, dim: number | null = -1, keepdim = false): Tensor {
   const shape = dim === null ? [x.size] : x.shape;

@@ -199,6 +199,8 @@ function accumulate(running: Tensor | null, part: Tensor): Tensor {
  *
  * @param q [n, p, d] @param k [n, s, d] @param v [n, s, dv]
  * @returns [n, p, dv]
+ *
+ * @throws Error where the shapes do not fit each other
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const fits =

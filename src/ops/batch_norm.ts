@@ -241,6 +241,9 @@ function samples(): Sample<Settings>[] {
  * [c] or null. Training normalises with the batch's mean and biased variance, and moves `running` in place towards the
  * batch's mean and unbiased variance; that update is not recorded. Otherwise the running statistics normalise.
  * A residual and an activation join the passes over x instead of making their own.
+ *
+ * @throws Error where a vector or the residual does not fit x, training sees one value per channel, or evaluation has
+ * no running statistics
  */
 export function batchNorm(
   x: Tensor,

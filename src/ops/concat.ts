@@ -46,7 +46,11 @@ const concatOp = defineOp<readonly Tensor[], ConcatOptions>({
   ],
 });
 
-/** The tensors one after the other along `dim`; their other axes and types must be equal. */
+/**
+ * The tensors one after the other along `dim`; their other axes and types must be equal.
+ *
+ * @throws Error without tensors, and where their types or other axes differ
+ */
 export function concat(tensors: readonly Tensor[], dim: number): Tensor {
   if (tensors.length === 0) throw new Error("torch.cat(): expected a non-empty list of Tensors");
   const scalar = tensors.findIndex((x) => x.shape.length === 0);

@@ -10,6 +10,8 @@ export interface ConfusionOptions {
 /**
  * Adds every pixel to confusion[label][prediction], u32 [K, K], in place. prediction and label are i32 of one size; a
  * label that is ignoreIndex or outside [0, K) leaves the pixel out, and so does a prediction outside [0, K).
+ *
+ * @throws Error where shapes or types are others
  */
 export function addConfusion(confusion: Tensor, prediction: Tensor, label: Tensor, { ignoreIndex }: ConfusionOptions): void {
   const [classes, columns] = confusion.shape;

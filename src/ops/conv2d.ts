@@ -108,7 +108,9 @@ const conv2dOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Conv2dOption
 
 /**
  * Cross-correlation of x [n, h, w, in] with weight [kh, kw, in / groups, out] (HWIO), zero padding: [n, oh, ow, out] as
- * torch.nn.functional.conv2d. Throws PyTorch's message where shapes do not fit.
+ * torch.nn.functional.conv2d.
+ *
+ * @throws Error with PyTorch's message where the shapes do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
   return apply(conv2dOp, [x, weight, bias], options);

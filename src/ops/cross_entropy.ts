@@ -125,6 +125,8 @@ const nllOp = lossOp("nll_loss", true);
  *
  * A target f32 [..., K] holds probabilities instead: -sum(target * log softmax(logits)), with gradients for both.
  * Nothing is ignored then, and the mean divides by the number of rows.
+ *
+ * @throws Error where shapes, types or options do not fit
  */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const { labelSmoothing = 0 } = options;
@@ -138,7 +140,11 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   return apply(crossEntropyOp, [logits, target, options.weight ?? null], settings(options, labelSmoothing));
 }
 
-/** -logProbs[target] over the last axis: crossEntropy of scores that are log-probabilities already. */
+/**
+ * -logProbs[target] over the last axis: crossEntropy of scores that are log-probabilities already.
+ *
+ * @throws Error as `crossEntropy`
+ */
 export function nllLoss(logProbs: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   check(logProbs.shape, target, options);
   return apply(nllOp, [logProbs, target, options.weight ?? null], settings(options, 0));

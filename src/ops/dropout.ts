@@ -83,6 +83,8 @@ const dropoutOp = defineOp<readonly [Tensor, Tensor | null], Settings>({
 /**
  * x with a share p of its elements (or channels) set to zero and the others multiplied by 1 / (1 - p).
  * The draw depends on seed, offset and the element's index alone. With p = 0 this is x itself.
+ *
+ * @throws Error for p outside [0, 1], seed or offset that are no u32, and a mask that does not fit
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   const { p, seed, offset, perChannel = false, mask = null } = options;

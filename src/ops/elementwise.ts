@@ -138,22 +138,38 @@ const expandOp = defineOp<readonly [Tensor], { shape: Shape }>({
   ],
 });
 
-/** a + b with broadcasting. f32. */
+/**
+ * a + b with broadcasting. f32.
+ *
+ * @throws Error where the shapes do not broadcast
+ */
 export function add(a: Tensor, b: Tensor): Tensor {
   return apply(addOp, [a, b], {});
 }
 
-/** a - b with broadcasting. f32. */
+/**
+ * a - b with broadcasting. f32.
+ *
+ * @throws Error where the shapes do not broadcast
+ */
 export function sub(a: Tensor, b: Tensor): Tensor {
   return apply(subOp, [a, b], {});
 }
 
-/** a * b with broadcasting. f32. */
+/**
+ * a * b with broadcasting. f32.
+ *
+ * @throws Error where the shapes do not broadcast
+ */
 export function mul(a: Tensor, b: Tensor): Tensor {
   return apply(mulOp, [a, b], {});
 }
 
-/** a / b with broadcasting. f32. */
+/**
+ * a / b with broadcasting. f32.
+ *
+ * @throws Error where the shapes do not broadcast
+ */
 export function div(a: Tensor, b: Tensor): Tensor {
   return apply(divOp, [a, b], {});
 }

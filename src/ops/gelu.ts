@@ -55,7 +55,11 @@ function normalCdf(v: number): number {
   return 0.5 + (sum * Math.exp(-0.5 * v * v)) / Math.sqrt(2 * Math.PI);
 }
 
-/** Gaussian error linear unit of x, any shape: x·P(X <= x), X standard normal (torch.nn.functional.gelu). */
+/**
+ * Gaussian error linear unit of x, any shape: x·P(X <= x), X standard normal (torch.nn.functional.gelu).
+ *
+ * @throws Error for an approximation of another name
+ */
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   const { approximate = "none" } = options;
   if (approximate !== "none" && approximate !== "tanh") {

@@ -86,6 +86,8 @@ function samples(): Sample<InterpolateOptions>[] {
 /**
  * Bilinear resampling of x [n, h, w, c] to [n, height, width, c]: torch.nn.functional.interpolate(mode="bilinear") with
  * either `size` or `scaleFactor`, without antialiasing. `rows` makes a strip of what would be too large as a whole.
+ *
+ * @throws Error where x is no image, or not exactly one of `size` and `scaleFactor` is given
  */
 export function interpolateBilinear(x: Tensor, options: InterpolateOptions): Tensor {
   checkRequest("interpolateBilinear", x.shape, options);

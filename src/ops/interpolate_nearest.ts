@@ -64,6 +64,8 @@ function source({ step, inSize }: Axis, i: number): number {
 /**
  * x [n, h, w, c] resampled to [n, height, width, c] without mixing pixels: torch.nn.functional.interpolate with
  * mode="nearest" and either `size` or `scaleFactor` (output floor(n·scale) pixels, PyTorch's choice of pixels).
+ *
+ * @throws Error as `interpolateBilinear`
  */
 export function interpolateNearest(x: Tensor, options: InterpolateNearestOptions): Tensor {
   checkRequest("interpolateNearest", x.shape, options);

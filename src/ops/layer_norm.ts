@@ -112,6 +112,8 @@ function samples(): Sample<LayerNormOptions>[] {
 /**
  * Layer normalisation over the last `axes` axes of x (torch.nn.functional.layer_norm): subtracts their mean, divides by
  * the root of their biased variance plus eps. `weight` and `bias` have the shape of these axes, or are null.
+ *
+ * @throws Error where weight or bias has not the shape of the axes, or x not so many
  */
 export function layerNorm(x: Tensor, weight: Tensor | null, bias: Tensor | null, options: LayerNormOptions): Tensor {
   const { axes = 1 } = options;

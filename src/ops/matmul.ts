@@ -132,7 +132,9 @@ const matmulOp = defineOp<readonly [Tensor, Tensor], MatmulOptions>({
 
 /**
  * op(a)·op(b) over the last two axes: [m, k]·[k, n] or [batch, m, k]·[batch, k, n], operands stored transposed where the
- * options say so. Throws PyTorch's message where the sizes do not fit.
+ * options say so.
+ *
+ * @throws Error with PyTorch's message where the shapes do not fit
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   return apply(matmulOp, [a, b], options);

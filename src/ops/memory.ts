@@ -130,6 +130,8 @@ function sourcePosition(cells: number, pixels: number, alignCorners: boolean) {
  * @param features [n, h, w, C] f32, at any resolution
  * @param labels [n, H, W] i32
  * @throws Error on shapes that do not fit, a momentum outside 0..1, and "mean" with more than one slot per class
+ *
+ * @throws Error where shapes, types or options do not fit
  */
 export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, options: MemoryUpdateOptions): Tensor {
   const { momentum, strategy } = options;

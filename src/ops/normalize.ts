@@ -111,6 +111,8 @@ const normalizeOp = defineOp<readonly [Tensor], NormalizeOptions>({
 /**
  * Similarity of a and b along `dim`, which vanishes: their product over both norms, each at least eps. Shapes are
  * broadcast.
+ *
+ * @throws Error where the shapes do not broadcast, or there is no such axis
  */
 export function cosineSimilarity(a: Tensor, b: Tensor, dim = 1, eps = 1e-8): Tensor {
   const shape = broadcastShapes(a.shape, b.shape);
@@ -119,7 +121,11 @@ export function cosineSimilarity(a: Tensor, b: Tensor, dim = 1, eps = 1e-8): Ten
   return apply(cosineOp, [x, y], { dim: axis, eps });
 }
 
-/** x / max(norm of order p along `dim`, eps). */
+/**
+ * x / max(norm of order p along `dim`, eps).
+ *
+ * @throws Error where there is no such axis, or p is not finite
+ */
 export function normalize(x: Tensor, { p = 2, dim = 1, eps = 1e-12 }: Partial<NormalizeOptions> = {}): Tensor {
   if (!Number.isFinite(p)) throw new Error(`normalize: p must be a finite number, got ${p}`);
   return apply(normalizeOp, [x], { p, dim: normalizeAxis(dim, x.shape.length), eps });

@@ -291,7 +291,11 @@ function adaptiveSamples(): Sample<Pair>[] {
   ];
 }
 
-/** Largest value of every window of x [n, h, w, c]; the first of equal ones gets the gradient (torch's max_pool2d). */
+/**
+ * Largest value of every window of x [n, h, w, c]; the first of equal ones gets the gradient (torch's max_pool2d).
+ *
+ * @throws Error where x is no image, or the window does not fit
+ */
 export function maxPool2d(x: Tensor, options: MaxPoolOptions): Tensor {
   return apply(maxPoolOp, [x], options);
 }
@@ -301,7 +305,11 @@ export function maxPool2dIndices(x: Tensor, options: MaxPoolOptions): Tensor {
   return apply(maxPoolIndicesOp, [x], options);
 }
 
-/** Mean of every window of x [n, h, w, c] (torch.nn.functional.avg_pool2d). */
+/**
+ * Mean of every window of x [n, h, w, c] (torch.nn.functional.avg_pool2d).
+ *
+ * @throws Error where x is no image, or the window does not fit
+ */
 export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
   if (options.divisorOverride === 0) throw new Error("divisor must be not zero");
   return apply(avgPoolOp, [x], options);
@@ -310,6 +318,8 @@ export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
 /**
  * Means over a grid of `outputSize` (height, width) bins of x [n, h, w, c]; bin i covers floor(i·in/out) up to
  * ceil((i + 1)·in/out) (torch.nn.functional.adaptive_avg_pool2d).
+ *
+ * @throws Error where x is no image, or the size is not of whole numbers above 0
  */
 export function adaptiveAvgPool2d(x: Tensor, outputSize: Pair): Tensor {
   checkImage("adaptiveAvgPool2d", x.shape);

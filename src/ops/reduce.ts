@@ -63,12 +63,20 @@ const sumOp = reduceOp("sum", () => 1, [
 ]);
 const meanOp = reduceOp("mean", (reduced) => 1 / reduced, []);
 
-/** Sum over `dims`, or over everything (null or no axis at all); reduced axes vanish, or stay as 1 with keepdim. */
+/**
+ * Sum over `dims`, or over everything (null or no axis at all); reduced axes vanish, or stay as 1 with keepdim.
+ *
+ * @throws Error where there is no such axis, or it is named twice
+ */
 export function sum(x: Tensor, dims: readonly number[] | null = null, keepdim = false): Tensor {
   return apply(sumOp, [x], { dims: axes(x, dims), keepdim });
 }
 
-/** Mean over `dims`, as `sum`. A mean over nothing is NaN. */
+/**
+ * Mean over `dims`, as `sum`. A mean over nothing is NaN.
+ *
+ * @throws Error as `sum`
+ */
 export function mean(x: Tensor, dims: readonly number[] | null = null, keepdim = false): Tensor {
   return apply(meanOp, [x], { dims: axes(x, dims), keepdim });
 }

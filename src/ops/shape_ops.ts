@@ -130,7 +130,11 @@ function eachAxis(
   return out === x ? x.view(x.shape) : out;
 }
 
-/** x under another shape of the same size, sharing its memory; one size may be -1, which stands for what is left. */
+/**
+ * x under another shape of the same size, sharing its memory; one size may be -1, which stands for what is left.
+ *
+ * @throws Error where the sizes differ
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (shape.filter((n) => n === -1).length > 1) throw new Error("only one dimension can be inferred");
   const wrong = shape.find((n) => !Number.isInteger(n) || n < -1);
@@ -143,7 +147,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return apply(reshapeOp, [x], { shape: sizes });
 }
 
-/** Axis k of the result is axis dims[k] of x. A copy. */
+/**
+ * Axis k of the result is axis dims[k] of x. A copy.
+ *
+ * @throws Error where `dims` does not name every axis once
+ */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
   const rank = x.shape.length;
   if (dims.length !== rank) {
@@ -157,7 +165,11 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
   return apply(permuteOp, [x], { dims: axes });
 }
 
-/** x mirrored along every axis in `dims`. A copy. */
+/**
+ * x mirrored along every axis in `dims`. A copy.
+ *
+ * @throws Error where there is no such axis, or it is named twice
+ */
 export function flip(x: Tensor, dims: readonly number[]): Tensor {
   const axes = dims.map((dim) => normalizeAxis(dim, x.shape.length));
   const twice = axes.find((axis, i) => axes.indexOf(axis) !== i);
@@ -165,7 +177,11 @@ export function flip(x: Tensor, dims: readonly number[]): Tensor {
   return apply(flipOp, [x], { dims: axes.filter((axis) => axis < x.shape.length) });
 }
 
-/** x with padding[k] = [before, after] places of `value` along each axis k; negative numbers cut places off. */
+/**
+ * x with padding[k] = [before, after] places of `value` along each axis k; negative numbers cut places off.
+ *
+ * @throws Error where a length would be negative, or axes are left out
+ */
 export function pad(x: Tensor, padding: readonly Pair[], value = 0): Tensor {
   if (padding.length !== x.shape.length) {
     throw new Error(`pad needs [before, after] for each of the ${x.shape.length} axes, got ${padding.length} pairs`);

@@ -31,7 +31,11 @@ const sliceOp = defineOp<readonly [Tensor], SliceOptions>({
   ],
 });
 
-/** x[start:end] along `dim` by Python's rules: negative bounds count from the end, bounds beyond it are moved to it. */
+/**
+ * x[start:end] along `dim` by Python's rules: negative bounds count from the end, bounds beyond it are moved to it.
+ *
+ * @throws Error where there is no such axis, or a bound is no integer
+ */
 export function slice(x: Tensor, dim: number, start: number, end: number): Tensor {
   const axis = normalizeAxis(dim, x.shape.length);
   const size = x.shape[axis];

@@ -79,12 +79,20 @@ const softmaxOp = (name: string, log: boolean) => {
 const plainOp = softmaxOp("softmax", false);
 const logOp = softmaxOp("log_softmax", true);
 
-/** exp(x) / sum(exp(x)) along `dim`; any shape. */
+/**
+ * exp(x) / sum(exp(x)) along `dim`; any shape.
+ *
+ * @throws Error where there is no such axis
+ */
 export function softmax(x: Tensor, dim = -1): Tensor {
   return apply(plainOp, [x], { dim: normalizeAxis(dim, x.shape.length) });
 }
 
-/** log(softmax(x)) along `dim`, without the loss of precision that this formula would have. */
+/**
+ * log(softmax(x)) along `dim`, without the loss of precision that this formula would have.
+ *
+ * @throws Error where there is no such axis
+ */
 export function logSoftmax(x: Tensor, dim = -1): Tensor {
   return apply(logOp, [x], { dim: normalizeAxis(dim, x.shape.length) });
 }

@@ -132,6 +132,8 @@ function samples(): Sample<UpsampledCrossEntropyOptions>[] {
  * Mean over the labelled pixels of -log softmax(z)[label], z being the logits [n, h, w, K] resized bilinearly to the
  * labels, i32 [n, height, width]: crossEntropy(interpolateBilinear(logits, ...), label) without the resized logits,
  * which are K numbers per pixel where this keeps one. Labels outside [0, K) count as ignored; a mean over nothing is 0.
+ *
+ * @throws Error where shapes, types or options do not fit
  */
 export function upsampledCrossEntropy(
   logits: Tensor,
