@@ -8,7 +8,7 @@ import { build } from "esbuild";
 import type { BuildOptions, BuildResult } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { hasChromium, launchChromium, serveFiles, watchPage } from "../support/chromium.ts";
+import { hasChromium, launchChromium, watchPage } from "../support/chromium.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const test = suite("package");
@@ -81,17 +81,19 @@ test("in Chromium: the same", async () => {
   if (!hasChromium("the package in a browser")) return;
   const { outputFiles } = await bundle({ entryPoints: ["in_browser.ts"] });
   const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="script.js"></script>';
-  const server = await serveFiles(new Map([["index.html", html], ["script.js", outputFiles![0].text]]));
   const browser = await launchChromium();
   try {
     const page = await browser.newPage();
     const { problems } = watchPage(page);
-    await page.goto(`${server.url}index.html`);
+    await page.route("http://localhost/", (route) => route.fulfill({ contentType: "text/html", body: html }));
+    await page.route("http://localhost/script.js", (route) => {
+      return route.fulfill({ contentType: "text/javascript", body: outputFiles![0].text });
+    });
+    await page.goto("http://localhost/");
     checkResults((await page.evaluate("globalThis.mcibi")) as Results);
     assert.equal(problems, []);
   } finally {
     await browser.close();
-    await server.close();
   }
 });
 

@@ -4,8 +4,6 @@
  * of --use-vulkan=native, --use-angle=vulkan, --ignore-gpu-blocklist is given.
  */
 import { existsSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 
@@ -29,19 +27,6 @@ export function hasChromium(purpose: string): boolean {
 export function launchChromium({ webgpu = true }: { webgpu?: boolean } = {}): Promise<Browser> {
   const args = [...(webgpu ? WEBGPU : ["--disable-features=WebGPU"]), ...QUIET, ...CAMERA, ...SANDBOX];
   return chromium.launch({ executablePath: EXECUTABLE, args });
-}
-
-/** Files on localhost, where browsers trust a page enough for WebGPU. */
-export async function serveFiles(files: ReadonlyMap<string, string | Uint8Array>) {
-  const server = createServer(({ url }, response) => {
-    const name = url!.slice(1);
-    const body = files.get(name);
-    const type = name.endsWith(".js") ? "text/javascript" : name.endsWith(".html") ? "text/html" : "application/octet-stream";
-    response.writeHead(body === undefined ? 404 : 200, { "content-type": type }).end(body);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://localhost:${port}/`, close: () => new Promise((resolve) => server.close(resolve)) };
 }
 
 /** What a page reports as errors, and requests that it makes to other hosts than its own. */
