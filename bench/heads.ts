@@ -8,6 +8,7 @@ import "../src/ops/attention.ts";
 import "../src/ops/cross_entropy.ts";
 import "../src/ops/interpolate.ts";
 import "../src/ops/memory.ts";
+import "../src/ops/hard_pixels.ts";
 import "../src/ops/upsampled_cross_entropy.ts";
 import type { FeatureMap } from "./network.ts";
 import { bytesOf } from "./workload.ts";
@@ -42,8 +43,11 @@ export function interpolatePasses(name: string, from: FeatureMap, size: Pair): W
 export function lossPasses(name: string, from: FeatureMap, size: Pair): Workload[] {
   const { n, h, w, channels } = from;
   const against = (logits: Shape, to: Pair): Problem => ({
-    inputs: [{ shape: logits }, labelsOf([logits[0], ...to], logits[3])],
-    options: { ignoreIndex: VOID, alignCorners: false },
+    inputs: [{ shape: logits }, labelsOf([logits[0], ...to], logits[3]), null],
+    options: {
+      ...{ ignoreIndex: VOID, alignCorners: false, emptyMean: "zero" },
+      ...{ normByWeight: true, labelSmoothing: 0, divisor: -1 },
+    },
   });
   const logits = [n, h, w, channels];
   const labels = [n, ...size];
@@ -51,7 +55,7 @@ export function lossPasses(name: string, from: FeatureMap, size: Pair): Workload
   const common = {
     name,
     op: registry.get("upsampled_cross_entropy")!,
-    needsGrad: [true, false],
+    needsGrad: [true, false, false],
     shape: { ...from, size },
     label: `${logits.join("x")} -> ${size.join("x")}`,
     problem: against(logits, size),
@@ -62,6 +66,32 @@ export function lossPasses(name: string, from: FeatureMap, size: Pair): Workload
     { ...common, pass: "forward", flops: (6 + 4) * scores, bytes: bytesOf(logits, labels) },
     { ...common, pass: "backwardInput", flops: (6 + 4 + 6) * scores, bytes: bytesOf(logits, labels, logits) },
   ];
+}
+
+/** The choice of a quarter of the labels by their losses. */
+export function hardPixelsPass(name: string, from: FeatureMap, size: Pair): Workload {
+  const { n, h, w, channels } = from;
+  const among = (logits: Shape, to: Pair): Problem => ({
+    inputs: [{ shape: logits }, labelsOf([logits[0], ...to], logits[3])],
+    options: {
+      ...{ ignoreIndex: VOID, alignCorners: false, threshold: 0 },
+      minKept: Math.ceil(sizeOf([logits[0], ...to]) / 4),
+    },
+  });
+  const logits = [n, h, w, channels];
+  const labels = [n, ...size];
+  return {
+    name,
+    op: registry.get("hard_pixels")!,
+    pass: "forward",
+    needsGrad: [],
+    shape: { ...from, size },
+    label: `${logits.join("x")} -> ${size.join("x")}`,
+    flops: (6 + 4) * sizeOf(labels) * channels,
+    bytes: bytesOf(logits, labels, labels),
+    problem: among(logits, size),
+    small: among([1, 3, 4, 5], [24, 32]),
+  };
 }
 
 const VOID = 255;

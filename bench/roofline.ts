@@ -36,9 +36,12 @@ export const FAMILIES: readonly Family[] = [
   {
     label: "scores and losses",
     colours: ["#e16f24", "#f0883e"],
-    has: among("softmax", "interpolate_bilinear", "upsampled_cross_entropy", "cross_entropy", "argmax", "confusion"),
+    has: among(
+      ...["softmax", "interpolate_bilinear", "upsampled_cross_entropy", "cross_entropy", "hard_pixels"],
+      ...["argmax", "confusion"],
+    ),
   },
-  { label: "optimiser", colours: ["#0e8a8a", "#39c5cf"], has: among("sgd", "clip_grad_norm") },
+  { label: "optimiser", colours: ["#0e8a8a", "#39c5cf"], has: among("sgd", "adam", "clip_grad_norm") },
   { label: "other passes", colours: ["#57606a", "#8b949e"], has: () => true },
 ];
 

@@ -3,12 +3,13 @@ import type { Config } from "../src/config/config.ts";
 import { preset } from "../src/config/presets.ts";
 import { windowOutput } from "../src/tensor/shape.ts";
 import type { Pair } from "../src/tensor/shape.ts";
-import { attentionPasses, interpolatePasses, lossPasses, memoryUpdatePass, rowLossPasses } from "./heads.ts";
+import { attentionPasses, hardPixelsPass, interpolatePasses, lossPasses } from "./heads.ts";
+import { memoryUpdatePass, rowLossPasses } from "./heads.ts";
 import { convolutions } from "./network.ts";
 import type { ConvLayer, FeatureMap } from "./network.ts";
 import { convolutionPasses, matmulPasses } from "./products.ts";
 import { streamPasses } from "./streams.ts";
-import { clipPass, predictionPasses, sgdStepPass } from "./unrecorded.ts";
+import { adamStepPass, clipPass, predictionPasses, sgdStepPass } from "./unrecorded.ts";
 import type { Workload } from "./workload.ts";
 
 export const SETS = ["small", "full"] as const;
@@ -74,6 +75,8 @@ function network(
     ...scorePasses(name, logits, size),
     sgdStepPass(`${name} largest weight`, largest),
     sgdStepPass(`${name} classifier bias`, CITYSCAPES_CLASSES),
+    adamStepPass(`${name} largest weight`, largest),
+    adamStepPass(`${name} classifier bias`, CITYSCAPES_CLASSES),
     clipPass(`${name} largest gradient`, largest),
   ];
 }
@@ -111,6 +114,7 @@ function scorePasses(name: string, logits: FeatureMap, size: Pair): Workload[] {
     ...streamPasses(`${name} classifier bias gradient`, "sum", logits),
     ...interpolatePasses(`${name} logits`, logits, size),
     ...lossPasses(`${name} labels`, logits, size),
+    hardPixelsPass(`${name} labels`, logits, size),
     ...streamPasses(`${name} loss term`, "scale", term),
     ...streamPasses(`${name} loss term`, "add", term),
     ...predictionPasses(`${name} scores`, [1, ...size, logits.channels]),

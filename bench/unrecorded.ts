@@ -1,4 +1,6 @@
 /** Workloads of what no tape records: optimiser, clipping, predictions and their counting. */
+import { adamStep } from "../src/ops/adam.ts";
+import type { AdamOptions } from "../src/ops/adam.ts";
 import { argmax } from "../src/ops/argmax.ts";
 import { clipGradNorm } from "../src/ops/clip.ts";
 import { addConfusion } from "../src/ops/confusion.ts";
@@ -41,6 +43,52 @@ export function sgdStepPass(name: string, count: number): Workload {
     label: String(count),
     flops: 6 * count,
     bytes: 5 * bytesOf([count]), // parameter and momentum both ways, and the gradient
+    problem: problem(count),
+    small: problem(Math.min(count, 67)),
+  };
+}
+
+const adam: Op = {
+  name: "adam",
+  forward(_context, inputs, options) {
+    const [param, grad, average, averageOfSquares] = inputs as readonly Tensor[];
+    adamStep(param, grad, average, averageOfSquares, options as AdamOptions);
+    return param;
+  },
+  reference([param, grad, average, squares], options) {
+    const { lr, betas: [beta1, beta2], eps, weightDecay, step } = options as AdamOptions;
+    return map(param!, (value, i) => {
+      const mean = (beta1 * average!.data[i] + (1 - beta1) * grad!.data[i]) / (1 - beta1 ** step);
+      const square = (beta2 * squares!.data[i] + (1 - beta2) * grad!.data[i] ** 2) / (1 - beta2 ** step);
+      return (1 - lr * weightDecay) * value - (lr * mean) / (Math.sqrt(square) + eps);
+    });
+  },
+  samples: [],
+};
+
+/** One step of AdamW for a parameter with so many values. */
+export function adamStepPass(name: string, count: number): Workload {
+  const squares = (_: number, random: () => number): number => random();
+  const problem = (length: number): Problem => ({
+    inputs: [{ shape: [length] }, { shape: [length] }, { shape: [length] }, { shape: [length], values: squares }],
+    options: {
+      lr: 0.01,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      weightDecay: 0.01,
+      decoupled: true,
+      step: 3,
+    } satisfies AdamOptions,
+  });
+  return {
+    name,
+    op: adam,
+    pass: "forward",
+    needsGrad: [],
+    shape: { count },
+    label: String(count),
+    flops: 14 * count,
+    bytes: 7 * bytesOf([count]), // parameter and averages both ways, and the gradient
     problem: problem(count),
     small: problem(Math.min(count, 67)),
   };

@@ -3,14 +3,18 @@
 //
 // Of an output pixel with label t and scores z_k, those of the four pixels of x around it mixed as in
 // interpolate_linear.wgsl:  loss = lse - z_t,   d loss / d z_k = exp(z_k - lse) - [k = t],   lse = log(sum_j exp z_j)
-// A label that is IGNORE, or no class at all, gives loss 0 and no gradient.
+// SMOOTHING S puts (1 - S) [k = j] + S / CLASSES for [k = j], that is (1 - S) loss + S times its mean over all t.
+// With WEIGHTED both are multiplied by the weight of t, as the official code does; torch weighs what smoothing spreads
+// over the other classes by their weights. A label that is IGNORE, or no class at all, gives loss 0 and no gradient.
 //
 // x is seen as (h + 1) x (w + 1) cells: cell (i, j) lies between the centres of the pixels (i - 1, j - 1) and (i, j),
 // its corners; beyond the border the nearest pixel stands for a corner. All outputs in a cell are mixed from its
 // corners, so whoever computes many of them loads each score once for all.
 //
-// forward   sums[i] = (loss, number of labelled outputs) over the outputs of one row in one cell,
-//           i = (image, row, cell); lse of every output, rounded no more than its scores have been
+// forward   sums[i] = (loss, weight) over the outputs of one row in one cell, i = (image, row, cell); the weight of an
+//           output is that of its label or, where BY_COUNT or not WEIGHTED, 1; lse of every output, rounded no more
+//           than its scores have been
+// losses    loss[output] = lse - z_t of every output by itself: no smoothing, no weights
 // backward  corners[image][cell][4][CLASSES] = the gradient that the outputs of a cell give to its upper left, upper
 //           right, lower left and lower right corner, with that of corners beyond the border added to their pixels'
 // gather    dx = dloss[0] * factor[0] * the sum of the four entries of `parts`, the corners, that are a pixel's.
@@ -24,20 +28,27 @@
 // PIXELS    outputs that forward has in registers at a time; a set that is not full costs as much as a full one
 // CLASSES   scores per pixel
 // IGNORE    label that does not count
+// SMOOTHING label smoothing, 0..1
+// WEIGHTED  whether `weight` is read; where it is not, any buffer may stand there
+// BY_COUNT  see forward
 //
-// layout    x, dx: [n, h, w, CLASSES]; labels i32, lse and saved (the lse): [n, height, width]
-// bindings  forward: x, labels read, lse, sums (vec2f) write; backward: x, labels, saved read, corners write;
-//           gather: parts, dloss [1], factor [1] read, dx write
+// layout    x, dx: [n, h, w, CLASSES]; labels i32, lse, saved (the lse), loss: [n, height, width];
+//           weight [CLASSES]
+// bindings  forward: x, labels, weight read, lse, sums (vec2f) write; losses: x, labels read, loss write;
+//           backward: x, labels, weight, saved read, corners write; gather: parts, dloss [1], factor [1] read, dx write
 // params    n, h, w; height, width: below 65536; position of the first output row or column on those of x, and the
 //           distance to the next, in fixed point, value = whole + fraction / 2^32:
 //           origin_y_whole, origin_y_fraction, step_y_whole, step_y_fraction,
 //           origin_x_whole, origin_x_fraction, step_x_whole, step_x_fraction
-// dispatch  forward: one invocation per output row and column of cells, n*height*(w+1); backward: one per cell and 4
-//           classes, n*(h+1)*(w+1)*ceil(CLASSES/4); gather: one per pixel of x and 4 classes, n*h*w*ceil(CLASSES/4);
-//           ceil(invocations / 64) workgroups, folded over y beyond 65535
+// dispatch  forward: one invocation per output row and column of cells, n*height*(w+1); losses: one per output;
+//           backward: one per cell and 4 classes, n*(h+1)*(w+1)*ceil(CLASSES/4); gather: one per pixel of x and 4
+//           classes, n*h*w*ceil(CLASSES/4); ceil(invocations / 64) workgroups, folded over y beyond 65535
 
 override CLASSES: u32;
 override IGNORE: i32;
+override SMOOTHING: f32 = 0.0;
+override WEIGHTED: bool = false;
+override BY_COUNT: bool = false;
 override CHUNKS: u32 = (CLASSES + 3u) / 4u; // groups of four classes
 
 const PIXELS: u32 = 8u; // @tune 1 2 3 4 5 6 7 8
@@ -69,6 +80,8 @@ struct Params {
 @group(0) @binding(8) var<storage, read> factor: array<f32>;
 @group(0) @binding(9) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(10) var<uniform> params: Params;
+@group(0) @binding(11) var<storage, read> weight: array<f32>;
+@group(0) @binding(12) var<storage, read_write> loss: array<f32>;
 
 const UNIT = 1.0 / 4294967296.0;
 // Stands for "nothing seen yet" and for classes beyond the last: finite, and its exponential is 0 in any pixel.
@@ -147,16 +160,28 @@ fn corner_starts(image: u32, cell_y: u32, cell_x: u32) -> vec4u {
 
 /// Four classes from k on of the input pixel whose classes start at `start`.
 fn scores(start: u32, k: u32) -> vec4f {
-  let place = vec4u(k, k + 1u, k + 2u, k + 3u);
-  let present = place < vec4u(CLASSES);
-  let at = start + select(vec4u(k), place, present);
-  return select(vec4f(LOWEST), vec4f(x[at.x], x[at.y], x[at.z], x[at.w]), present);
+  let at = start + select(vec4u(k), k + vec4u(0u, 1u, 2u, 3u), present(k));
+  return select(vec4f(LOWEST), vec4f(x[at.x], x[at.y], x[at.z], x[at.w]), present(k));
+}
+
+/// Which of the four classes from k on exist.
+fn present(k: u32) -> vec4<bool> {
+  return k + vec4u(0u, 1u, 2u, 3u) < vec4u(CLASSES);
 }
 
 /// The label of an output, -1 where it is IGNORE.
 fn label_of(output: u32) -> i32 {
   let label = labels[output];
   return select(label, -1, label == IGNORE);
+}
+
+fn counts(label: i32) -> bool {
+  return label >= 0 && label < i32(CLASSES);
+}
+
+fn weight_of(label: i32) -> f32 {
+  if (WEIGHTED) { return weight[label]; }
+  return 1.0;
 }
 
 @compute @workgroup_size(64)
@@ -177,6 +202,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     var top: array<f32, PIXELS>;
     var sum: array<f32, PIXELS>;
     var own: array<f32, PIXELS>;
+    var all: array<f32, PIXELS>;
     var label: array<i32, PIXELS>;
     var position = position_of(columns(), first);
     for (var p = 0u; p < PIXELS; p++) {
@@ -185,6 +211,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
       top[p] = LOWEST;
       sum[p] = 0.0;
       own[p] = 0.0;
+      all[p] = 0.0;
       label[p] = -1;
       if (first + p < end) { label[p] = label_of(line * params.width + first + p); }
     }
@@ -199,14 +226,20 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
         top[p] = higher;
         let mine = vec4i(label[p] - i32(k)) == vec4i(0, 1, 2, 3);
         own[p] = select(select(select(select(own[p], z.x, mine.x), z.y, mine.y), z.z, mine.z), z.w, mine.w);
+        if (SMOOTHING > 0.0) { all[p] += dot(select(vec4f(), z, present(k)), vec4f(1.0)); }
       }
     }
     for (var p = 0u; p < PIXELS; p++) {
       if (first + p < end) {
         let at = line * params.width + first + p;
-        if (label[p] >= 0 && label[p] < i32(CLASSES)) {
+        if (counts(label[p])) {
           let logSum = log(sum[p]);
-          total += vec2f(logSum - (own[p] - top[p]), 1.0);
+          let w = weight_of(label[p]);
+          var value = logSum - (own[p] - top[p]);
+          if (SMOOTHING > 0.0) {
+            value = (1.0 - SMOOTHING) * value + SMOOTHING * (logSum - (all[p] / f32(CLASSES) - top[p]));
+          }
+          total += vec2f(w * value, select(w, 1.0, BY_COUNT));
           lse[at] = top[p] + logSum;
         } else {
           lse[at] = VOID;
@@ -215,6 +248,38 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     }
   }
   sums[index] = total;
+}
+
+@compute @workgroup_size(64)
+fn losses(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  let line = index / params.width;
+  let image = line / params.height;
+  if (image >= params.n) { return; }
+  let label = label_of(index);
+  if (!counts(label)) {
+    loss[index] = 0.0;
+    return;
+  }
+  let y = position_of(rows(), line - image * params.height);
+  let t = position_of(columns(), index - line * params.width);
+  let corner = corner_starts(image, u32(y.whole + 1), u32(t.whole + 1));
+  let ty = fraction_of(y);
+  var top = LOWEST;
+  var sum = 0.0;
+  var own = 0.0;
+  for (var k = 0u; k < CLASSES; k += 4u) {
+    let low = mix(scores(corner[0], k), scores(corner[2], k), ty);
+    let rise = mix(scores(corner[1], k), scores(corner[3], k), ty) - low;
+    let z = low + fraction_of(t) * rise;
+    let higher = max(max(top, max(z.x, z.y)), max(z.z, z.w));
+    let e = exp(z - higher);
+    sum = sum * exp(top - higher) + (e.x + e.y + e.z + e.w);
+    top = higher;
+    let mine = vec4i(label - i32(k)) == vec4i(0, 1, 2, 3);
+    own += dot(select(vec4f(), z, mine), vec4f(1.0));
+  }
+  loss[index] = log(sum) - (own - top);
 }
 
 @compute @workgroup_size(64)
@@ -255,8 +320,12 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
     for (var column = first; column < end; column++) {
       let t = fraction_of(position);
       position = plus(position, columns().step);
-      let mine = vec4i(label_of(start + column) - i32(k)) == vec4i(0, 1, 2, 3);
-      let g = exp(low + t * rise - saved[start + column]) - select(vec4f(), vec4f(1.0), mine);
+      let label = label_of(start + column);
+      let mine = vec4i(label - i32(k)) == vec4i(0, 1, 2, 3);
+      var g = exp(low + t * rise - saved[start + column]) - select(vec4f(), vec4f(1.0 - SMOOTHING), mine);
+      if ((SMOOTHING > 0.0 || WEIGHTED) && counts(label)) {
+        g = weight_of(label) * (g - SMOOTHING / f32(CLASSES));
+      }
       d_left += g;
       d_right += t * g;
     }

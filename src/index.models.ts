@@ -17,6 +17,7 @@ export { PspNet } from "./models/pspnet.ts";
 export type { PspNetOptions } from "./models/pspnet.ts";
 export type {
   Auxiliary, AuxiliaryOptions, LossOptions, LossTerms, Prediction, Segmentor, SegmentorOptions, TrainingBatch,
+  TrainingStep,
 } from "./models/segmentor.ts";
 export { UperNet } from "./models/upernet.ts";
 export type { UperNetOptions } from "./models/upernet.ts";

@@ -1,9 +1,10 @@
-import type { Config } from "./config.ts";
+import { isBackboneType } from "./backbone.ts";
+import type { BackboneConfig, Config } from "./config.ts";
 
-/** Some fields of a group. Groups that name a type, such as the backbone, are given as a whole. */
+/** Some fields of a group. Backbones, whose types have fields of their own, are given as a whole. */
 export type Changes<T = Config> = { readonly [K in keyof T]?: T[K] extends OpenGroup<T[K]> ? Changes<T[K]> : T[K] };
 
-type OpenGroup<T> = T extends readonly unknown[] | { type: string } ? never : object;
+type OpenGroup<T> = T extends readonly unknown[] | BackboneConfig ? never : object;
 
 /** A copy of a configuration with fields replaced, the later changes over the earlier ones. */
 export function changed(config: Config, ...changes: readonly Changes[]): Config {
@@ -21,4 +22,4 @@ function replaced(old: object, change: object): object {
 }
 
 const isOpenGroup = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !("type" in value);
+  typeof value === "object" && value !== null && !Array.isArray(value) && !isBackboneType((value as Group).type);

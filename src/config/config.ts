@@ -148,6 +148,21 @@ export interface LossesConfig {
   stage2: number;
   /** Of every auxiliary head; 0: there is none. */
   aux: number;
+  /** What follows is for each of these three. Factors on the loss of a pixel, by its label; empty: all alike. */
+  classWeights: number[];
+  /** Whether the mean divides by the sum of the labels' factors or by their number. */
+  normByClassWeights: boolean;
+  /** Share of the target that is spread evenly over all classes. */
+  labelSmoothing: number;
+  /** Level b that a weighted term is kept from falling below: |loss - b| + b; 0: none. */
+  lowest: number;
+  /** Online hard example mining: a term learns from pixels only that it still gets wrong. */
+  ohem: {
+    /** Pixels kept at least, times the images of the batch; 0: off, all are. */
+    minKept: number;
+    /** Kept besides: pixels whose class gets a lower probability; 0: none, just those of the largest losses. */
+    threshold: number;
+  };
   /** Representation-consistent loss: weight 0 leaves it out. */
   memory: {
     weight: number;
@@ -162,10 +177,18 @@ export interface LossesConfig {
 
 /** SGD and its schedule. */
 export interface OptimConfig {
+  type: "sgd" | "adam" | "adamw";
   lr: number;
+  /** Of `sgd`. */
   momentum: number;
+  /** An L2 penalty; of `adamw` the share of itself, times the learning rate, that a parameter loses. */
   weightDecay: number;
+  /** Of `sgd`. */
   nesterov: boolean;
+  /** Of `adam` and `adamw`: weights of the past in the averages of a gradient and of its square. */
+  betas: [number, number];
+  /** Of `adam` and `adamw`: added to the root that a gradient is divided by. */
+  eps: number;
   /** Exponent of the polynomial decay. */
   power: number;
   /** Learning rate at the end relative to `lr`. */
@@ -222,6 +245,11 @@ export interface DataConfig {
 export interface TrainConfig {
   epochs: number;
   batchSize: number;
+  /**
+   * Parts that a batch is worked through in, one after the other: the memory of a part, the gradients, losses and
+   * memory update of the whole. Batch normalisation sees a part at a time, and dropout draws other masks.
+   */
+  accumulate: number;
   /** Backward computes inner activations again instead of keeping them: less memory, more time, the same bytes. */
   recompute: boolean;
   /** Of initial weights, order, augmentation and dropout. */

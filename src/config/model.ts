@@ -4,8 +4,8 @@ import { buildNetwork } from "../models/network.ts";
 import type { NetworkOptions } from "../models/network.ts";
 import type { LossOptions, Segmentor, SegmentorOptions } from "../models/segmentor.ts";
 import type { RandomState } from "../nn/random_state.ts";
+import type { OptimizerChoice } from "../optim/build.ts";
 import { coupledMomentum, memoryMomentum, polyLearningRate } from "../optim/schedule.ts";
-import type { SgdOptions } from "../optim/sgd.ts";
 import { backboneParts } from "./backbone.ts";
 import type { Config, ModelConfig } from "./config.ts";
 
@@ -57,9 +57,11 @@ export function lossOptions({ losses }: Config, ignoreIndex: number): LossOption
   return { ...losses, ignoreIndex };
 }
 
-export function sgdOptions({ optim }: Config): SgdOptions {
-  const { momentum, weightDecay, nesterov, backbone } = optim;
-  return { momentum, weightDecay, nesterov, rules: { backbone_net: backbone } };
+export function optimizerChoice({ optim }: Config): OptimizerChoice {
+  const { type, momentum, weightDecay, nesterov, betas, eps, backbone } = optim;
+  const common = { weightDecay, rules: { backbone_net: backbone } };
+  if (type === "sgd") return { type, ...common, momentum, nesterov };
+  return { type: "adam", ...common, betas, eps, decoupled: type === "adamw" };
 }
 
 /** Learning rate and memory momentum of iteration t of maxIters. */

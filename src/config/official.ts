@@ -3,10 +3,12 @@
  * is refused by name, never ignored.
  */
 import type { HostOptions, McibiOptions } from "../models/mcibi.ts";
+import type { PixelLossOptions } from "../nn/losses.ts";
 import type { AuxiliaryOptions, LossOptions } from "../models/segmentor.ts";
+import type { OptimizerChoice } from "../optim/build.ts";
+import type { OptimizerOptions } from "../optim/optimizer.ts";
 import { coupledMomentum } from "../optim/schedule.ts";
 import type { PolyOptions, Warmup } from "../optim/schedule.ts";
-import type { SgdOptions } from "../optim/sgd.ts";
 import { officialBackbone } from "./official_backbone.ts";
 import type { OfficialBackbone } from "./official_backbone.ts";
 import { need } from "./official_need.ts";
@@ -16,14 +18,22 @@ export interface OfficialLoss {
   readonly scale_factor?: number;
   readonly ignore_index?: number;
   readonly reduction?: string;
+  readonly class_weight?: readonly number[] | null;
+  readonly norm_loss_with_class_weight?: boolean;
+  readonly label_smoothing?: number | null;
+  readonly lowest_loss_value?: number | null;
 }
 
-interface OfficialOptimizer {
+/** With PyTorch's names and defaults. */
+export interface OfficialOptimizer {
   readonly type: string;
   readonly lr: number;
   readonly momentum?: number;
   readonly weight_decay?: number;
+  readonly dampening?: number;
   readonly nesterov?: boolean;
+  readonly betas?: readonly [number, number];
+  readonly eps?: number;
   /** By a part of the parameters' names. */
   readonly params_rules?: Readonly<Record<string, OfficialRule>>;
 }
@@ -88,7 +98,7 @@ export interface OfficialConfig {
 export interface OfficialModel {
   readonly model: McibiOptions;
   readonly losses: LossOptions;
-  readonly optimizer: SgdOptions;
+  readonly optimizer: OptimizerChoice;
   readonly epochs: number;
   schedule(maxIters: number): PolyOptions;
   memoryMomentum(learningRate: number): number;
@@ -100,18 +110,12 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
   const { optimizer } = scheduler;
   need("type", config.type, ["MCIBI"]);
   need("scheduler.type", scheduler.type, ["PolyScheduler"]);
-  need("scheduler.optimizer.type", optimizer.type, ["SGD"]);
   need("head.update_cfg.ignore_index", head.update_cfg.ignore_index, [ignoreIndexOf(config)]);
   const { base_momentum: momentum, base_lr: baseLr, adjust_by_learning_rate: follows } = head.update_cfg.momentum_cfg;
   return {
     model: officialModelOptions(config),
     losses: officialLossOptions(config),
-    optimizer: {
-      momentum: optimizer.momentum ?? 0,
-      weightDecay: optimizer.weight_decay ?? 0,
-      nesterov: optimizer.nesterov ?? false,
-      rules: officialRules(optimizer.params_rules),
-    },
+    optimizer: officialOptimizer(optimizer),
     epochs: scheduler.max_epochs,
     schedule: (maxIters) => ({
       baseLr: optimizer.lr,
@@ -124,7 +128,27 @@ export function buildFromFixtureConfig(config: OfficialConfig): OfficialModel {
   };
 }
 
-function officialRules(rules: OfficialOptimizer["params_rules"] = {}): Required<SgdOptions>["rules"] {
+/** Options that each type has, besides those of all. */
+const OPTIMIZER_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  SGD: ["momentum", "dampening", "nesterov"],
+  Adam: ["betas", "eps"],
+  AdamW: ["betas", "eps"],
+};
+
+/** @throws UserError naming the type or the option that is not supported */
+export function officialOptimizer(optimizer: OfficialOptimizer): OptimizerChoice {
+  const { type, momentum = 0, weight_decay: decay, dampening, nesterov, betas = [0.9, 0.999], eps = 1e-8 } = optimizer;
+  const path = "scheduler.optimizer";
+  need(`${path}.type`, type, Object.keys(OPTIMIZER_OPTIONS));
+  const known = ["type", "lr", "weight_decay", "params_rules", ...OPTIMIZER_OPTIONS[type]];
+  for (const option of Object.keys(optimizer)) need(`${path} (options)`, option, known);
+  const rules = officialRules(optimizer.params_rules);
+  if (type === "SGD") return { type: "sgd", momentum, weightDecay: decay ?? 0, dampening, nesterov, rules };
+  const decoupled = type === "AdamW";
+  return { type: "adam", betas, eps, weightDecay: decay ?? (decoupled ? 0.01 : 0), decoupled, rules };
+}
+
+function officialRules(rules: OfficialOptimizer["params_rules"] = {}): Required<OptimizerOptions>["rules"] {
   const known = ["lr_multiplier", "wd_multiplier"];
   return Object.fromEntries(
     Object.entries(rules).map(([part, rule]) => {
@@ -182,12 +206,10 @@ function hostOptions({ is_on: isOn, type, cfg }: OfficialConfig["head"]["context
 
 function officialLossOptions(config: OfficialConfig): LossOptions {
   const { losses, head } = config;
-  for (const [name, loss] of Object.entries({ ...losses, "head.loss_cfg": head.loss_cfg })) checkLoss(name, loss);
-  need(
-    "losses (all ignore_index alike)",
-    new Set(Object.values(losses).map((loss) => loss.ignore_index ?? -100)).size,
-    [1],
-  );
+  for (const [name, loss] of Object.entries(losses)) checkLoss(name, loss, PIXEL_OPTIONS);
+  checkLoss("head.loss_cfg", head.loss_cfg, LOSS_OPTIONS);
+  const pixels = Object.values(losses).map(pixelLoss);
+  need("losses (all alike but for scale_factor)", new Set(pixels.map((loss) => JSON.stringify(loss))).size, [1]);
   const auxiliary = Object.entries(losses).flatMap(([name, loss]) => (/^loss_aux\d*$/.test(name) ? [loss] : []));
   need("losses (all loss_aux of one weight)", new Set(auxiliary.map((loss) => loss.scale_factor)).size, [0, 1]);
   const weight = (loss: OfficialLoss | undefined): number => (loss ? (loss.scale_factor ?? 1) : 0);
@@ -201,14 +223,29 @@ function officialLossOptions(config: OfficialConfig): LossOptions {
       maskEmptySlots: false,
       updateRunningStats: true,
     },
-    ignoreIndex: ignoreIndexOf(config),
+    ...pixels[0],
   };
 }
 
-function checkLoss(name: string, loss: OfficialLoss): void {
+/** The loss class as it is for every term of pixels. */
+function pixelLoss(loss: OfficialLoss): PixelLossOptions {
+  return {
+    ignoreIndex: loss.ignore_index ?? -100,
+    classWeights: loss.class_weight ?? [],
+    normByClassWeights: loss.norm_loss_with_class_weight ?? true,
+    labelSmoothing: loss.label_smoothing ?? 0,
+    lowest: loss.lowest_loss_value ?? 0,
+  };
+}
+
+const LOSS_OPTIONS = ["type", "scale_factor", "ignore_index", "reduction"];
+const PIXEL_OPTIONS = [
+  ...LOSS_OPTIONS, "class_weight", "norm_loss_with_class_weight", "label_smoothing", "lowest_loss_value",
+];
+
+function checkLoss(name: string, loss: OfficialLoss, supported: readonly string[]): void {
   need(`${name}.type`, loss.type, ["CrossEntropyLoss"]);
   need(`${name}.reduction`, loss.reduction ?? "mean", ["mean"]);
-  const supported = ["type", "scale_factor", "ignore_index", "reduction"];
   const others = Object.entries(loss).filter(([option, value]) => value !== null && !supported.includes(option));
   need(`${name} (options besides ${supported.join(", ")})`, others.map(([option]) => option).join(), [""]);
 }

@@ -49,13 +49,21 @@ const tiny: Config = {
     stage1: 0.4,
     stage2: 1,
     aux: 0.4,
+    classWeights: [],
+    normByClassWeights: true,
+    labelSmoothing: 0,
+    lowest: 0,
+    ohem: { minKept: 0, threshold: 0.7 },
     memory: { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false },
   },
   optim: {
+    type: "sgd",
     lr: 0.05,
     momentum: 0.9,
     weightDecay: 5e-4,
     nesterov: false,
+    betas: [0.9, 0.999],
+    eps: 1e-8,
     power: 0.9,
     minLrRatio: 0.01,
     minLr: 0,
@@ -79,7 +87,10 @@ const tiny: Config = {
     workers: 1,
     cacheMiB: 256,
   },
-  train: { epochs: 8, batchSize: 2, recompute: false, seed: 0, evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
+  train: {
+    ...{ epochs: 8, batchSize: 2, accumulate: 1, recompute: false, seed: 0 },
+    ...{ evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
+  },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };
 

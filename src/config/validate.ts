@@ -79,11 +79,27 @@ const RULES: readonly Rule[] = [
   ["losses.stage1", ...NOT_NEGATIVE],
   ["losses.stage2", ...NOT_NEGATIVE],
   ["losses.aux", ...NOT_NEGATIVE],
+  [
+    "losses.classWeights",
+    "numbers of at least 0, not all of them 0, or none at all",
+    (value: number[]) => value.every(between(0, Infinity)) && (value.length === 0 || Math.max(...value) > 0),
+  ],
+  ["losses.labelSmoothing", ...FRACTION],
+  ["losses.lowest", ...NOT_NEGATIVE],
+  ["losses.ohem.minKept", ...COUNT_OR_ZERO],
+  ["losses.ohem.threshold", ...FRACTION],
   ["losses.memory.weight", ...NOT_NEGATIVE],
   ["losses.memory.startEpoch", ...COUNT],
+  ["optim.type", ...oneOf("sgd", "adam", "adamw")],
   ["optim.lr", "a number above 0", (value: number) => value > 0],
   ["optim.momentum", ...PROBABILITY_BELOW_1],
   ["optim.weightDecay", ...NOT_NEGATIVE],
+  [
+    "optim.betas",
+    "two numbers from 0 to below 1",
+    (value: number[]) => value.length === 2 && value.every((beta) => beta >= 0 && beta < 1),
+  ],
+  ["optim.eps", "a number above 0", (value: number) => value > 0],
   ["optim.power", ...NOT_NEGATIVE],
   ["optim.minLrRatio", ...FRACTION],
   ["optim.minLr", ...NOT_NEGATIVE],
@@ -108,6 +124,7 @@ const RULES: readonly Rule[] = [
   ["data.cacheMiB", ...NOT_NEGATIVE],
   ["train.epochs", ...COUNT],
   ["train.batchSize", ...COUNT],
+  ["train.accumulate", ...COUNT],
   ["train.seed", "a whole number from 0 to 2^32 - 1", (value: number) => whole(0)(value) && value < 2 ** 32],
   ["train.evalEvery", ...COUNT],
   ["train.logEvery", ...COUNT],
@@ -133,9 +150,10 @@ export function validateConfig(config: Config): void {
     if (!holds(value as never)) throw new UserError(`${path} is ${String(value)}, expected ${expected}`);
   }
   if (backbone.type === "vit") validateVit(backbone);
-  if (config.train.batchSize === 1 && backbone.type === "resnest") {
+  validateAccumulation(config);
+  if (imagesAtOnce(config) === 1 && backbone.type === "resnest") {
     throw new UserError(
-      "train.batchSize is 1, but the backbone resnest normalises globally pooled features over the batch: " +
+      `${oneImage(config)}, but the backbone resnest normalises globally pooled features over the batch: ` +
         "it needs at least 2, or another model.backbone.type",
     );
   }
@@ -150,7 +168,28 @@ export function validateConfig(config: Config): void {
   }
 }
 
-function validateNetwork({ model, memory, losses, train }: Config): void {
+const imagesAtOnce = ({ train }: Config): number => train.batchSize / train.accumulate;
+
+const oneImage = ({ train }: Config): string =>
+  train.accumulate === 1 ? "train.batchSize is 1" : `train.accumulate ${train.accumulate} leaves one image at a time`;
+
+/** Parts of a batch that know nothing of each other have to add up to what the whole would give. */
+function validateAccumulation({ train, losses }: Config): void {
+  const { batchSize, accumulate } = train;
+  if (batchSize % accumulate !== 0) {
+    throw new UserError(`train.accumulate is ${accumulate}, which does not divide train.batchSize, ${batchSize}`);
+  }
+  if (accumulate === 1) return;
+  const needsAll = losses.ohem.minKept > 0 ? "losses.ohem.minKept" : losses.lowest > 0 ? "losses.lowest" : null;
+  if (!needsAll) return;
+  throw new UserError(
+    `train.accumulate is ${accumulate}, but ${needsAll} depends on the losses of all of a batch's pixels before any ` +
+      "gradient is known: it goes with train.accumulate=1",
+  );
+}
+
+function validateNetwork(config: Config): void {
+  const { model, memory, losses } = config;
   const { segmentor, host } = model;
   const isMcibi = segmentor === "mcibi";
   if (!isMcibi && memory.enabled) {
@@ -162,9 +201,9 @@ function validateNetwork({ model, memory, losses, train }: Config): void {
       `losses.aux is 0, but model.${field}=${name} finds objects by what the auxiliary head says: it needs a weight`,
     );
   }
-  if (train.batchSize === 1 && !["fcn", "ocr", "ocrnet"].includes(name)) {
+  if (imagesAtOnce(config) === 1 && !["fcn", "ocr", "ocrnet"].includes(name)) {
     throw new UserError(
-      `train.batchSize is 1, but the ${field} ${name} normalises globally pooled features over the batch: ` +
+      `${oneImage(config)}, but the ${field} ${name} normalises globally pooled features over the batch: ` +
         `it needs at least 2, or model.${field}=fcn`,
     );
   }

@@ -16,7 +16,7 @@ import type { FeatureMemoryOptions } from "./memory_module.ts";
 import { ObjectContext } from "./object_context.ts";
 import { PyramidPooling } from "./ppm.ts";
 import { Segmentor } from "./segmentor.ts";
-import type { LossOptions, LossTerms, Prediction, SegmentorOptions, TrainingBatch } from "./segmentor.ts";
+import type { LossOptions, LossTerms, Prediction, SegmentorOptions, TrainingBatch, TrainingStep } from "./segmentor.ts";
 
 /**
  * Where the within-image context comes from: nowhere (FCN); pyramid pooling; an atrous pyramid; objects that the last
@@ -114,25 +114,26 @@ export class Mcibi extends Segmentor<McibiPrediction> {
     return { feats, stage1, logits };
   }
 
-  /** Updates the memory from this forward pass's representations first: the memory loss sees it updated. */
+  /** Collects this forward pass's representations for the memory, too. */
   protected headTerms(
     { feats, stage1, logits }: McibiPrediction,
     batch: TrainingBatch,
     options: LossOptions,
-    watch: Watch,
   ): LossTerms {
-    const { memoryMomentum: momentum, label, epoch } = batch;
-    this.memory?.update(feats.detach(), label, { momentum, ignoreIndex: options.ignoreIndex });
+    this.memory?.collect(feats.detach(), batch.label, options.ignoreIndex);
     const terms: LossTerms = new Map();
     if (stage1) terms.set("loss_cls_stage1", this.supervise(stage1, options.stage1, batch, options));
-    terms.set("loss_cls_stage2", this.supervise(logits, options.stage2, batch, options));
+    return terms.set("loss_cls_stage2", this.supervise(logits, options.stage2, batch, options));
+  }
+
+  /** Updates the memory first: its loss sees it updated. */
+  override stepTerms({ epoch, memoryMomentum }: TrainingStep, options: LossOptions, watch: Watch): LossTerms {
+    this.memory?.update(memoryMomentum);
     const { weight, startEpoch, maskEmptySlots, updateRunningStats } = options.memory;
-    if (this.memory && weight > 0 && epoch >= startEpoch) {
-      const rows = this.classifyMemory({ updateRunning: updateRunningStats, watch });
-      const scores = reshape(rows, [rows.shape[0], rows.shape[3]]);
-      terms.set("loss_memory", prototypeLoss(scores, this.memory.memory, { weight, maskEmpty: maskEmptySlots }));
-    }
-    return terms;
+    if (!this.memory || weight === 0 || epoch < startEpoch) return new Map();
+    const rows = this.classifyMemory({ updateRunning: updateRunningStats, watch });
+    const scores = reshape(rows, [rows.shape[0], rows.shape[3]]);
+    return new Map([["loss_memory", prototypeLoss(scores, this.memory.memory, { weight, maskEmpty: maskEmptySlots })]]);
   }
 
   /**

@@ -1,7 +1,7 @@
-import { noGrad } from "../autograd/tape.ts";
 import { aggregateMemory } from "../ops/aggregate.ts";
 import { concat } from "../ops/concat.ts";
-import { updateMemory } from "../ops/memory.ts";
+import { moveMemory, sumForMemory } from "../ops/memory.ts";
+import type { MemorySums } from "../ops/memory.ts";
 import type { MemoryStrategy } from "../ops/memory.options.ts";
 import { zeros } from "../nn/init.ts";
 import { ModuleList, convBnAct } from "../nn/layers.ts";
@@ -28,12 +28,15 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
 
 /**
  * The feature memory M [K, F, C], what pixels draw from it, and the fusion with what they know themselves (spec
- * sections 1.3, 2 and 3.7). M is a buffer: it takes part in forward as a constant and changes by `update` alone.
+ * sections 1.3, 2 and 3.7). M is a buffer: it takes part in forward as a constant and changes by `update` alone, once
+ * in a step.
  */
 export class FeatureMemory extends ContextFusion {
   readonly #memory: Variable;
   /** Backward of the present step still reads the M that its forward read: it lives until the next update. */
   #former: Tensor | null = null;
+  /** Of the pixels collected for the next update. */
+  #sums: MemorySums | null = null;
   readonly #attentions: readonly SelfAttentionBlock[];
   readonly #fuseSlots: Sequential | null;
   /** Null where one convolution joins memory and context at once. */
@@ -96,18 +99,39 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
-   * Moves M towards the features of a batch: feats [n, h, w, C] as `forward` got them, label i32 [n, H, W], momentum in
-   * [0, 1] for the new value. Writes a new tensor: the backward pass of this step still reads the M of its forward.
+   * Takes the pixels of a batch, or of a part of one, into the next update: feats [n, h, w, C] as `forward` got them,
+   * label i32 [n, H, W].
    */
-  update(feats: Tensor, label: Tensor, { momentum, ignoreIndex }: { momentum: number; ignoreIndex: number }): void {
-    const next = noGrad(() => updateMemory(this.memory, feats, label, { ...this.#rule, momentum, ignoreIndex }));
+  collect(feats: Tensor, label: Tensor, ignoreIndex: number): void {
+    const earlier = this.#sums;
+    this.#sums = sumForMemory(this.memory, feats, label, { ...this.#rule, ignoreIndex }, earlier);
+    const kept = new Set(tensorsOf(this.#sums));
+    for (const tensor of tensorsOf(earlier)) if (!kept.has(tensor)) tensor.dispose();
+  }
+
+  /**
+   * Moves M towards the features of the pixels collected since the last update; momentum in [0, 1] is the weight of the
+   * new value. Writes a new tensor: the backward pass of this step still reads the M of its forward.
+   */
+  update(momentum: number): void {
+    if (!this.#sums) throw new Error("The memory cannot be updated: no pixels were collected since its last update");
+    const next = moveMemory(this.memory, this.#sums, { ...this.#rule, momentum });
+    this.#forget();
     this.#former?.dispose();
     this.#former = this.#memory.replace(next);
   }
 
+  #forget(): void {
+    for (const tensor of tensorsOf(this.#sums)) tensor.dispose();
+    this.#sums = null;
+  }
+
   override dispose(): void {
     super.dispose();
+    this.#forget();
     this.#former?.dispose();
     this.#former = null;
   }
 }
+
+const tensorsOf = (sums: MemorySums | null): readonly Tensor[] => (sums ? Object.values<Tensor>({ ...sums }) : []);

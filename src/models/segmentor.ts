@@ -2,6 +2,7 @@
 import { LayerNorm } from "../nn/dense.ts";
 import { BatchNorm2d, Conv2d, ModuleList, Sequential, activation } from "../nn/layers.ts";
 import { segmentationLoss } from "../nn/losses.ts";
+import type { PixelLossOptions } from "../nn/losses.ts";
 import { Module } from "../nn/module.ts";
 import type { Layer } from "../nn/module.ts";
 import type { RandomState } from "../nn/random_state.ts";
@@ -50,8 +51,8 @@ export interface Auxiliary {
   readonly auxiliary: readonly Tensor[];
 }
 
-/** The terms of spec section 4. */
-export interface LossOptions {
+/** The terms of spec section 4; what applies to pixels does to every term but the memory's. */
+export interface LossOptions extends PixelLossOptions {
   /** Weights; `stage2` is that of the prediction. */
   readonly stage1: number;
   readonly stage2: number;
@@ -64,16 +65,20 @@ export interface LossOptions {
     readonly maskEmptySlots: boolean;
     readonly updateRunningStats: boolean;
   };
-  /** Of the labels. */
-  readonly ignoreIndex: number;
 }
 
-/** What a training step is computed from, besides the weights. */
+/** The images of a training step, or a part of them. */
 export interface TrainingBatch {
   /** [n, h, w, 3], normalised. */
   readonly image: Tensor;
   /** i32 [n, h, w]. */
   readonly label: Tensor;
+  /** What means over pixels divide by where these are a part of the step's; see `labelDivisor`. */
+  readonly divisor?: number;
+}
+
+/** What holds for all images of a training step. */
+export interface TrainingStep {
   /** Counting from 1. */
   readonly epoch: number;
   /** Weight of the new value in the memory's update. */
@@ -149,8 +154,8 @@ export abstract class Segmentor<P extends Prediction = Prediction> extends Modul
     return { ...this.head([...maps.slice(0, -1), last], auxiliary, watch), auxiliary };
   }
 
-  /** Forward pass and losses of a training iteration, and what else the head does in one. */
-  lossTerms(batch: TrainingBatch, options: LossOptions, watch: Watch = unwatched): LossTerms {
+  /** Forward pass of a batch and the losses of its pixels. */
+  pixelTerms(batch: TrainingBatch, options: LossOptions, watch: Watch = unwatched): LossTerms {
     const output = this.forward(batch.image, watch);
     const { auxiliary } = output;
     const terms: LossTerms = new Map();
@@ -158,18 +163,28 @@ export abstract class Segmentor<P extends Prediction = Prediction> extends Modul
       const name = auxiliaryName("loss_aux", i, auxiliary.length);
       terms.set(name, this.supervise(logits, options.aux, batch, options));
     });
-    return new Map([...terms, ...this.headTerms(output, batch, options, watch)]);
+    return new Map([...terms, ...this.headTerms(output, batch, options)]);
+  }
+
+  /** What follows the last batch of a step: the terms that are not of pixels, and what changes once per step. */
+  stepTerms(_step: TrainingStep, _options: LossOptions, _watch: Watch = unwatched): LossTerms {
+    return new Map();
   }
 
   /** @param maps of the backbone, the last one as the head is to see it */
   protected abstract head(maps: readonly Tensor[], auxiliary: readonly Tensor[], watch: Watch): P;
 
   /** The terms besides those of the auxiliary heads. */
-  protected abstract headTerms(prediction: P, batch: TrainingBatch, options: LossOptions, watch: Watch): LossTerms;
+  protected abstract headTerms(prediction: P, batch: TrainingBatch, options: LossOptions): LossTerms;
 
   /** The loss of logits of any size against the label. */
-  protected supervise(logits: Tensor, weight: number, { label }: TrainingBatch, { ignoreIndex }: LossOptions): Tensor {
-    return segmentationLoss(logits, label, { ignoreIndex, alignCorners: this.alignCorners, weight });
+  protected supervise(
+    logits: Tensor,
+    weight: number,
+    { label, divisor }: TrainingBatch,
+    options: LossOptions,
+  ): Tensor {
+    return segmentationLoss(logits, label, { ...options, alignCorners: this.alignCorners, weight, divisor });
   }
 
   /** A child whose last layer tells the classes apart. */

@@ -68,7 +68,7 @@ const lossOp = (name: string, logProbs: boolean) => {
       elements: parts, params: { rows, rowsPer }, constants: constants(x, weight, settings),
     });
     gpu.run("cross_entropy_mean", { sums, loss, factor }, {
-      params: { parts },
+      params: { parts, divisor: -1 },
       constants: { MEAN: settings.reduction === "mean", EMPTY_ZERO: settings.emptyMean === "zero" },
     });
     sums.release();
@@ -180,7 +180,8 @@ function check(shape: Shape, target: Tensor, { weight, ignoreIndex = 0 }: NllOpt
   checkWeight(weight, classes);
 }
 
-function checkWeight(weight: Tensor | null | undefined, classes: number): void {
+/** @throws Error where class weights do not have the shape [classes] */
+export function checkWeight(weight: Tensor | null | undefined, classes: number): void {
   if (!weight || sameShape(weight.shape, [classes])) return;
   throw new Error(
     `weight tensor should be defined either for all ${classes} classes or no classes ` +

@@ -1,6 +1,8 @@
 import { noGrad } from "../autograd/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
+import { sum } from "./accumulate.ts";
+import { sumAxes } from "./broadcast.ts";
 import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
 import type { MemoryUpdateOptions } from "./memory.options.ts";
@@ -14,45 +16,88 @@ const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions
   name: "update_memory",
   forward(_ctx, [memory, features, labels], options) {
     const { gpu } = memory;
-    const [classes, slots, channels] = memory.shape;
-    const [images, h, w] = features.shape;
-    const rows = classes * slots;
-    const cells = images * h * w;
     const updated = Tensor.empty(gpu, memory.shape);
     gpu.copy(memory, updated, memory.size * 4);
-    if (cells === 0 || labels.size === 0) return updated;
+    if (features.size === 0 || labels.size === 0) return updated;
 
     using _scratch = gpu.arena();
-    const norms = Tensor.empty(gpu, [rows]);
-    gpu.run("memory_norms.slots", { memory, norms }, {
-      elements: rows,
-      params: { rows, cells, h, w },
-      constants: { CHANNELS: channels },
-    });
-
-    const { weights, counts } = pixelWeights(memory, features, labels, norms, options);
-
-    const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
-    const slabs = Math.ceil(cells / slabCells);
-    const weighted = Tensor.empty(gpu, [slabs, rows, channels]);
-    const counted = Tensor.empty(gpu, [slabs, rows, channels]);
-    const totals = Tensor.empty(gpu, [slabs, rows, 2]);
-    const refused = Tensor.zeros(gpu, [classes], "u32");
-    gpu.run("memory_gather", { weights, counts, features, weighted, counted, totals, refused }, {
-      elements: slabs * rows * Math.ceil(channels / 8),
-      params: { cells, slab_cells: slabCells, slabs },
-      constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
-    });
-    gpu.run("memory_update", { memory, norms, weighted, counted, totals, refused, updated }, {
-      elements: memory.size,
-      params: { rows, slabs, momentum: options.momentum },
-      constants: { CHANNELS: channels, SLOTS: slots, DECAY: options.unassigned === "decay" },
-    });
+    writeUpdate(memory, sumsOf(memory, features, labels, options, null), updated, options);
     return updated;
   },
   reference: ([memory, features, labels], options) => updateReference(memory!, features!, labels!, options),
   samples: updateSamples,
 });
+
+/** What the pixels of a batch, or of parts of it so far, add up to. */
+export interface MemorySums {
+  /** [K·F], of the memory that they are compared with; negative for empty slots. */
+  readonly norms: Tensor;
+  /** [slabs, K·F, C] and [slabs, K·F, 2]: see memory_gather.wgsl. */
+  readonly weighted: Tensor;
+  readonly counted: Tensor;
+  readonly totals: Tensor;
+  /** u32 [K]: classes with features that are not finite. */
+  readonly refused: Tensor;
+}
+
+type Rule = Omit<MemoryUpdateOptions, "momentum">;
+
+function sumsOf(memory: Tensor, features: Tensor, labels: Tensor, rule: Rule, earlier: MemorySums | null): MemorySums {
+  const { gpu } = memory;
+  const [classes, slots, channels] = memory.shape;
+  const [images, h, w] = features.shape;
+  const rows = classes * slots;
+  const cells = images * h * w;
+  const norms = earlier?.norms ?? slotNorms(memory);
+  const { weights, counts } = pixelWeights(memory, features, labels, norms, rule);
+
+  const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
+  const slabs = Math.ceil(cells / slabCells);
+  const weighted = Tensor.empty(gpu, [slabs, rows, channels]);
+  const counted = Tensor.empty(gpu, [slabs, rows, channels]);
+  const totals = Tensor.empty(gpu, [slabs, rows, 2]);
+  const refused = earlier?.refused ?? Tensor.zeros(gpu, [classes], "u32");
+  gpu.run("memory_gather", { weights, counts, features, weighted, counted, totals, refused }, {
+    elements: slabs * rows * Math.ceil(channels / 8),
+    params: { cells, slab_cells: slabCells, slabs },
+    constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
+  });
+  if (!earlier) return { norms, weighted, counted, totals, refused };
+  const joined = (a: Tensor, b: Tensor): Tensor => sum(sumAxes(a, [0]), sumAxes(b, [0]));
+  return {
+    norms,
+    weighted: joined(earlier.weighted, weighted),
+    counted: joined(earlier.counted, counted),
+    totals: joined(earlier.totals, totals),
+    refused,
+  };
+}
+
+function slotNorms(memory: Tensor): Tensor {
+  const [classes, slots, channels] = memory.shape;
+  const norms = Tensor.empty(memory.gpu, [classes * slots]);
+  memory.gpu.run("memory_norms.slots", { memory, norms }, {
+    elements: norms.size,
+    params: { rows: norms.size, cells: 0, h: 0, w: 0 }, // of the other entry point
+    constants: { CHANNELS: channels },
+  });
+  return norms;
+}
+
+/** @param updated a copy of the memory: slots that stay are not written */
+function writeUpdate(
+  memory: Tensor,
+  sums: MemorySums,
+  updated: Tensor,
+  { momentum, unassigned }: Pick<MemoryUpdateOptions, "momentum" | "unassigned">,
+): void {
+  const [classes, slots, channels] = memory.shape;
+  memory.gpu.run("memory_update", { memory, ...sums, updated }, {
+    elements: memory.size,
+    params: { rows: classes * slots, slabs: sums.totals.shape[0], momentum },
+    constants: { CHANNELS: channels, SLOTS: slots, DECAY: unassigned === "decay" },
+  });
+}
 
 /** What every cell counts in the average of every slot, [K·F, n·h·w]: weighted by distance, and plainly. */
 function pixelWeights(
@@ -60,7 +105,7 @@ function pixelWeights(
   features: Tensor,
   labels: Tensor,
   norms: Tensor,
-  options: MemoryUpdateOptions,
+  options: Rule,
 ): { weights: Tensor; counts: Tensor } {
   const { gpu } = memory;
   const [classes, slots, channels] = memory.shape;
@@ -134,7 +179,48 @@ function sourcePosition(cells: number, pixels: number, alignCorners: boolean) {
  * @throws Error where shapes, types or options do not fit
  */
 export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, options: MemoryUpdateOptions): Tensor {
-  const { momentum, strategy } = options;
+  checkSums(memory, features, labels, options);
+  checkMomentum(options);
+  return apply(updateOp, [memory, features, labels], options);
+}
+
+/**
+ * The first part of `updateMemory`, for a batch that comes in parts: what the pixels of one, and of those summed up
+ * earlier, add up to. `moveMemory` does the rest: together they do what `updateMemory` does with the whole batch.
+ * Nothing is recorded. The sums are the caller's to dispose of; `norms` and `refused` stay those of the earlier ones.
+ */
+export function sumForMemory(
+  memory: Tensor,
+  features: Tensor,
+  labels: Tensor,
+  rule: Omit<MemoryUpdateOptions, "momentum">,
+  earlier: MemorySums | null = null,
+): MemorySums {
+  checkSums(memory, features, labels, rule);
+  using _scratch = memory.gpu.arena();
+  const sums = noGrad(() => sumsOf(memory, features, labels, rule, earlier));
+  for (const tensor of Object.values<Tensor>({ ...sums })) tensor.keep();
+  return sums;
+}
+
+/** The memory after a step whose pixels have these sums, as a new tensor. Nothing is recorded. */
+export function moveMemory(
+  memory: Tensor,
+  sums: MemorySums,
+  options: Pick<MemoryUpdateOptions, "momentum" | "unassigned">,
+): Tensor {
+  checkMomentum(options);
+  const updated = Tensor.empty(memory.gpu, memory.shape);
+  memory.gpu.copy(memory, updated, memory.size * 4);
+  writeUpdate(memory, sums, updated, options);
+  return updated;
+}
+
+function checkMomentum({ momentum }: Pick<MemoryUpdateOptions, "momentum">): void {
+  if (!(momentum >= 0 && momentum <= 1)) throw new Error(`updateMemory: momentum is ${momentum}; expected 0 to 1`);
+}
+
+function checkSums(memory: Tensor, features: Tensor, labels: Tensor, { strategy }: Rule): void {
   const [, slots, channels] = memory.shape;
   if (memory.shape.length !== 3 || memory.size === 0) {
     throw new Error(
@@ -153,7 +239,6 @@ export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, o
         `expected i32 of shape [${features.shape[0]}, H, W]`,
     );
   }
-  if (!(momentum >= 0 && momentum <= 1)) throw new Error(`updateMemory: momentum is ${momentum}; expected 0 to 1`);
   if (strategy !== "cosine_similarity" && strategy !== "mean") {
     throw new Error(`updateMemory: unknown strategy "${strategy}"; expected "cosine_similarity" or "mean"`);
   }
@@ -162,5 +247,4 @@ export function updateMemory(memory: Tensor, features: Tensor, labels: Tensor, o
       `updateMemory: strategy "mean" cannot tell ${slots} slots per class apart; use "cosine_similarity"`,
     );
   }
-  return apply(updateOp, [memory, features, labels], options);
 }

@@ -1,84 +1,150 @@
 import { showShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { checkWeight } from "./cross_entropy.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample, SampleInput } from "./define.ts";
 import { at, ndarray } from "./ndarray.ts";
+import type { NdArray } from "./ndarray.ts";
 import { axes, fixedPoint, taps } from "./resample.ts";
 import type { Axis } from "./resample.ts";
 import { tileOf } from "./variants.ts";
 
-/** Of `upsampledCrossEntropy`. */
-export interface UpsampledCrossEntropyOptions {
+/** How logits are resized to labels. */
+export interface ResizeOptions {
   /** Label of pixels that do not count. */
   readonly ignoreIndex: number;
   readonly alignCorners: boolean;
 }
 
+/** Of `upsampledCrossEntropy`. */
+export interface UpsampledCrossEntropyOptions extends ResizeOptions {
+  /**
+   * Factor on the loss of a pixel, by its label: f32 [K]. It multiplies a smoothed loss as a whole, as the official
+   * code does; crossEntropy, as PyTorch, weighs what smoothing spreads over the other classes by their own factors.
+   */
+  readonly weight?: Tensor | null;
+  /** Whether the mean divides by the sum of the labels' factors (the default) or by their number. */
+  readonly normByWeight?: boolean;
+  /** Share of the target that is spread evenly over all classes, 0..1; default 0. */
+  readonly labelSmoothing?: number;
+  /** What the mean divides by instead: the labelled pixels of a batch that this one is a part of. */
+  readonly divisor?: number;
+  /** A mean over nothing: PyTorch's NaN, or 0 with zero gradient (the default). */
+  readonly emptyMean?: "nan" | "zero";
+}
+
+type Settings = Required<Omit<UpsampledCrossEntropyOptions, "weight">>;
+
+/** Of a mean over what counts in this batch. */
+const OWN_DIVISOR = -1;
+
 /** The largest PIXELS that the kernel offers. */
 const MOST_PIXELS = 8;
 
-const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor], UpsampledCrossEntropyOptions>({
+const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor, Tensor | null], Settings>({
   name: "upsampled_cross_entropy",
-  forward(ctx, [x, labels], options) {
+  forward(ctx, [x, labels, weight], options) {
     const { gpu } = x;
     const { height, width, kernel } = plan(x, labels, options);
+    const constants = { ...kernel.constants, ...target(weight, options), BY_COUNT: !options.normByWeight };
     const lse = Tensor.empty(gpu, labels.shape);
     const parts = x.shape[0] * height.outSize * (width.inSize + 1);
     const sums = Tensor.empty(gpu, [parts, 2]);
     const sizes = [parts, width.outSize / width.inSize, x.shape[3]];
     const tune = tileOf(gpu, "upsampled_cross_entropy", sizes, { PIXELS: pixelsAtOnce(width) });
-    gpu.run("upsampled_cross_entropy.forward", { x, labels, lse, sums }, { ...kernel, elements: parts, tune });
+    gpu.run("upsampled_cross_entropy.forward", { x, labels, weight: weight ?? x, lse, sums }, {
+      ...kernel, elements: parts, tune, constants,
+    });
     const [loss, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
-    gpu.run("cross_entropy_mean", { sums, loss, factor }, { params: { parts } });
+    gpu.run("cross_entropy_mean", { sums, loss, factor }, {
+      params: { parts, divisor: options.divisor },
+      constants: { EMPTY_ZERO: options.emptyMean === "zero" },
+    });
     sums.release();
     ctx.own(lse, factor);
-    ctx.save(x, labels);
+    ctx.save(x, labels, ...(weight ? [weight] : []));
     return loss;
   },
-  backward(ctx, dloss, [x, labels], options) {
+  backward(ctx, dloss, [x, labels, weight], options) {
     const { gpu } = x;
     const [n, h, w, classes] = x.shape;
     const [saved, factor] = ctx.saved;
     const { kernel } = plan(x, labels, options);
     const chunks = Math.ceil(classes / 4);
     const corners = Tensor.empty(gpu, [n, h + 1, w + 1, 4, classes]);
-    gpu.run("upsampled_cross_entropy.backward", { x, labels, saved, corners }, {
-      ...kernel, elements: n * (h + 1) * (w + 1) * chunks,
+    gpu.run("upsampled_cross_entropy.backward", { x, labels, weight: weight ?? x, saved, corners }, {
+      ...kernel,
+      elements: n * (h + 1) * (w + 1) * chunks,
+      constants: { ...kernel.constants, ...target(weight, options) },
     });
     const dx = Tensor.empty(gpu, x.shape);
     gpu.run("upsampled_cross_entropy.gather", { parts: corners, dloss, factor, dx }, {
       ...kernel, elements: n * h * w * chunks,
     });
     corners.release();
-    return [dx, null];
+    return [dx, null, null];
   },
-  reference([x, labels], { ignoreIndex, alignCorners }) {
-    const classes = x!.shape[3];
-    const [, height, width] = labels!.shape;
-    const [rows, columns] = axes(x!.shape, { size: [height, width], alignCorners });
+  reference([x, labels, weight], options) {
+    const { labelSmoothing: smoothing } = options;
     let total = 0;
-    let count = 0;
-    labels!.data.forEach((label, flat) => {
-      if (label === ignoreIndex || label < 0 || label >= classes) return;
-      const line = Math.floor(flat / width);
-      const image = Math.floor(line / height);
-      const z = new Float64Array(classes);
-      for (const [iy, wy] of taps(rows, line % height)) {
-        for (const [ix, wx] of taps(columns, flat % width)) {
-          for (let k = 0; k < classes; k++) z[k] += wy * wx * x!.data[at(x!.shape, [image, iy, ix, k])];
-        }
-      }
-      const top = Math.max(...z);
-      total += top + Math.log(z.reduce((sum, v) => sum + Math.exp(v - top), 0)) - z[label];
-      count++;
+    let divisor = 0;
+    forEachPixel(x!, labels!, options, (z, label) => {
+      const lse = logSumExp(z);
+      const factor = weight?.data[label] ?? 1;
+      const spread = z.reduce((sum, v) => sum + lse - v, 0) / z.length;
+      total += factor * ((1 - smoothing) * (lse - z[label]) + smoothing * spread);
+      divisor += options.normByWeight ? factor : 1;
     });
-    return ndarray([], [count === 0 ? 0 : total / count]);
+    if (options.divisor !== OWN_DIVISOR) divisor = options.divisor;
+    return ndarray([], [divisor === 0 && options.emptyMean === "zero" ? 0 : total / divisor]);
   },
   samples: samples(),
 });
 
-function plan(x: Tensor, labels: Tensor, { ignoreIndex, alignCorners }: UpsampledCrossEntropyOptions) {
+/** Runs `use` on the resized scores of every pixel whose label counts; `flat` is its position among the labels. */
+export function forEachPixel(
+  x: NdArray,
+  labels: NdArray,
+  { ignoreIndex, alignCorners }: ResizeOptions,
+  use: (scores: Float64Array, label: number, flat: number) => void,
+): void {
+  const classes = x.shape[3];
+  const [, height, width] = labels.shape;
+  const [rows, columns] = axes(x.shape, { size: [height, width], alignCorners });
+  labels.data.forEach((label, flat) => {
+    if (label === ignoreIndex || label < 0 || label >= classes) return;
+    const line = Math.floor(flat / width);
+    const image = Math.floor(line / height);
+    const z = new Float64Array(classes);
+    for (const [iy, wy] of taps(rows, line % height)) {
+      for (const [ix, wx] of taps(columns, flat % width)) {
+        for (let k = 0; k < classes; k++) z[k] += wy * wx * x.data[at(x.shape, [image, iy, ix, k])];
+      }
+    }
+    use(z, label, flat);
+  });
+}
+
+export function logSumExp(z: Float64Array): number {
+  const top = Math.max(...z);
+  return top + Math.log(z.reduce((sum, v) => sum + Math.exp(v - top), 0));
+}
+
+/** -log softmax(z)[label] of every pixel by itself, as `labels`; 0 where the label does not count. Not recorded. */
+export function pixelLosses(x: Tensor, labels: Tensor, options: ResizeOptions): Tensor {
+  const loss = Tensor.empty(x.gpu, labels.shape);
+  const { kernel } = plan(x, labels, options);
+  x.gpu.run("upsampled_cross_entropy.losses", { x, labels, loss }, { ...kernel, elements: labels.size });
+  return loss;
+}
+
+const target = (weight: Tensor | null, { labelSmoothing }: Settings) => ({
+  SMOOTHING: labelSmoothing,
+  WEIGHTED: weight !== null,
+});
+
+function plan(x: Tensor, labels: Tensor, { ignoreIndex, alignCorners }: ResizeOptions) {
   const [n, h, w, classes] = x.shape;
   const [, outHeight, outWidth] = labels.shape;
   const [height, width] = axes(x.shape, { size: [outHeight, outWidth], alignCorners });
@@ -99,7 +165,7 @@ function pixelsAtOnce({ step, outSize }: Axis): number {
   return Math.ceil(between / Math.ceil(between / MOST_PIXELS));
 }
 
-function samples(): Sample<UpsampledCrossEntropyOptions>[] {
+function samples(): Sample<Settings>[] {
   const labels = (shape: Shape, classes: number, ignored: number): SampleInput => ({
     shape,
     dtype: "i32",
@@ -119,36 +185,60 @@ function samples(): Sample<UpsampledCrossEntropyOptions>[] {
     [{ shape: [1, 2, 2, 5], values: (i) => 60 * (i % 4) - 90 }, labels([1, 8, 8], 5, 255), 255, "a wide range"],
     [[1, 2, 3, 4], all([1, 5, 6], 255), 255, "nothing counts: 0"],
   ];
-  return cases.flatMap(([x, label, ignoreIndex, note]) =>
+  const defaults = { normByWeight: true, labelSmoothing: 0, divisor: OWN_DIVISOR, emptyMean: "zero" } as const;
+  const plain = cases.flatMap(([x, label, ignoreIndex, note]) =>
     [false, true].map((alignCorners) => ({
-      inputs: [x, label],
-      options: { ignoreIndex, alignCorners },
+      inputs: [x, label, null],
+      options: { ...defaults, ignoreIndex, alignCorners },
       note: alignCorners ? `${note}, align_corners` : note,
     })),
   );
+  const factors: SampleInput = { shape: [6], values: (i) => 0.5 * (i % 4) };
+  const options = { ...defaults, ignoreIndex: 255, alignCorners: false };
+  const [scores, map] = [[1, 2, 3, 6], labels([1, 9, 10], 6, 255)];
+  return [
+    ...plain,
+    { inputs: [scores, map, factors], options, note: "class weights, one of them 0" },
+    { inputs: [scores, map, factors], options: { ...options, normByWeight: false }, note: "the mean over pixels" },
+    { inputs: [scores, map, null], options: { ...options, labelSmoothing: 0.1 }, note: "smoothed labels" },
+    { inputs: [scores, map, factors], options: { ...options, labelSmoothing: 0.3, divisor: 1000 }, note: "all of it" },
+    { inputs: [scores, all([1, 9, 10], 255), null], options: { ...options, divisor: 7 }, note: "nothing of 7 pixels" },
+  ];
 }
 
 /**
  * Mean over the labelled pixels of -log softmax(z)[label], z being the logits [n, h, w, K] resized bilinearly to the
  * labels, i32 [n, height, width]: crossEntropy(interpolateBilinear(logits, ...), label) without the resized logits,
- * which are K numbers per pixel where this keeps one. Labels outside [0, K) count as ignored; a mean over nothing is 0.
+ * which are K numbers per pixel where this keeps one. Labels outside [0, K) count as ignored.
  *
  * @throws Error where shapes, types or options do not fit
  */
 export function upsampledCrossEntropy(
   logits: Tensor,
   label: Tensor,
-  options: UpsampledCrossEntropyOptions,
+  { weight = null, ...options }: UpsampledCrossEntropyOptions,
 ): Tensor {
+  const { normByWeight = true, labelSmoothing = 0, divisor = OWN_DIVISOR, emptyMean = "zero" } = options;
+  checkLabels("upsampledCrossEntropy", logits, label, options);
+  checkWeight(weight, logits.shape[3]);
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new Error(`labelSmoothing must be between 0 and 1, got ${labelSmoothing}`);
+  }
+  if (!(divisor >= 0 || divisor === OWN_DIVISOR)) throw new Error(`divisor must not be negative, got ${divisor}`);
+  return apply(upsampledCrossEntropyOp, [logits, label, weight], {
+    ...{ ignoreIndex: options.ignoreIndex, alignCorners: options.alignCorners },
+    ...{ normByWeight, labelSmoothing, divisor, emptyMean },
+  });
+}
+
+/** @throws Error where logits [n, h, w, K] and labels i32 [n, height, width] do not belong together */
+export function checkLabels(caller: string, logits: Tensor, label: Tensor, { ignoreIndex }: ResizeOptions): void {
   const { shape } = logits;
   if (shape.length !== 4 || label.shape.length !== 3 || shape[0] !== label.shape[0] || label.dtype !== "i32") {
     throw new Error(
-      `upsampledCrossEntropy needs logits [n, h, w, K] and labels i32 [n, height, width], got ${showShape(shape)} ` +
+      `${caller} needs logits [n, h, w, K] and labels i32 [n, height, width], got ${showShape(shape)} ` +
         `and ${label.dtype} ${showShape(label.shape)}`,
     );
   }
-  if (!Number.isInteger(options.ignoreIndex)) {
-    throw new Error(`ignoreIndex must be an integer, got ${options.ignoreIndex}`);
-  }
-  return apply(upsampledCrossEntropyOp, [logits, label], options);
+  if (!Number.isInteger(ignoreIndex)) throw new Error(`ignoreIndex must be an integer, got ${ignoreIndex}`);
 }

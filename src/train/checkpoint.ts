@@ -1,6 +1,7 @@
 /**
- * Checkpoints: safetensors files with the network under its official state_dict names, the optimiser's momentum under
- * `optimizer.momentum_buffer.<parameter>` in the same layout, and in the metadata whatever else the run needs to go on
+ * Checkpoints: safetensors files with the network under its official state_dict names, the optimiser's buffers under
+ * `optimizer.<PyTorch's name>.<parameter>` in the same layout, such as `momentum_buffer` or `exp_avg`, and for Adam the
+ * `step` of every parameter, and in the metadata whatever else the run needs to go on
  * with the same bytes: configuration, classes, counters, the state of the dropout generator.
  */
 import type { Config } from "../config/config.ts";
@@ -18,7 +19,8 @@ import type { Trainer } from "./trainer.ts";
 
 const PROGRAM = "mcibi-webgpu checkpoint";
 const FORMAT = `${PROGRAM} 1`;
-const MOMENTUM = "optimizer.momentum_buffer.";
+const OPTIMIZER = "optimizer.";
+const STEP = "step";
 const BACKBONE = "backbone_net.";
 /** The layers that lead to the prediction, by MCIBI's names and the other networks': the last knows the classes. */
 const DECODER = /^decoder(_stage2)?\.\d\.weight$/;
@@ -58,7 +60,8 @@ export interface Checkpoint extends Weights {
   readonly progress: Progress;
   /** Dropout masks drawn so far. */
   readonly masksDrawn: number;
-  readonly momentum: StateDict;
+  /** Buffers and steps of the optimiser, by `<PyTorch's name>.<parameter>`. */
+  readonly optimizer: StateDict;
 }
 
 export const isCheckpoint = (weights: Weights): weights is Checkpoint => "config" in weights;
@@ -70,8 +73,8 @@ export async function serializeCheckpoint(
 ): Promise<Uint8Array> {
   await trainer.drain(); // what follows waits without sleeping
   const state = await trainer.model.stateDict();
-  const momentum = await readMomentum(trainer);
-  return serializeSafetensors([...state, ...momentum], {
+  const optimizer = await readOptimizer(trainer);
+  return serializeSafetensors([...state, ...optimizer], {
     format: FORMAT,
     config: JSON.stringify({ ...config, data: { ...config.data, root: "" } }),
     subject: JSON.stringify(subject),
@@ -117,16 +120,16 @@ function asCheckpoint(path: string, metadata: Readonly<Record<string, string>>, 
       throw new UserError(`checkpoint ${path}: the metadata field "${name}" is missing or damaged`, { cause });
     }
   };
-  const isMomentum = ([name]: readonly [string, unknown]): boolean => name.startsWith(MOMENTUM);
+  const isOptimizer = ([name]: readonly [string, unknown]): boolean => name.startsWith(OPTIMIZER);
   return {
     path,
     config: checkStoredConfig(field("config"), `checkpoint ${path}`),
     subject: field<Subject>("subject"),
     progress: field<Progress>("progress"),
     masksDrawn: field<{ masksDrawn: number }>("dropout").masksDrawn,
-    state: new Map([...tensors].filter((entry) => !isMomentum(entry))),
-    momentum: new Map(
-      [...tensors].filter(isMomentum).map(([name, tensor]) => [name.slice(MOMENTUM.length), tensor]),
+    state: new Map([...tensors].filter((entry) => !isOptimizer(entry))),
+    optimizer: new Map(
+      [...tensors].filter(isOptimizer).map(([name, tensor]) => [name.slice(OPTIMIZER.length), tensor]),
     ),
   };
 }
@@ -190,35 +193,50 @@ function named(path: string, load: () => void): void {
 /** Puts a new trainer where the checkpoint's was; errors as for `loadWeights`. */
 export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
   loadWeights(trainer.model, checkpoint);
-  trainer.optimizer.loadVelocities(momentumInMemory(trainer.model, checkpoint));
+  const { buffers, steps } = optimizerInMemory(trainer.model, checkpoint);
+  named(checkpoint.path, () => trainer.optimizer.load(buffers, steps));
   trainer.random.counter = checkpoint.masksDrawn;
   trainer.iteration = checkpoint.progress.iteration;
 }
 
-async function readMomentum({ model, optimizer }: Trainer): Promise<[string, StateTensor][]> {
+async function readOptimizer({ model, optimizer }: Trainer): Promise<[string, StateTensor][]> {
   const variables = model.parameterVariables();
-  const names = [...optimizer.velocities.keys()];
-  const values = await readTensors([...optimizer.velocities.values()]);
   const shapes = model.stateShapes();
-  return names.map((name, i) => {
+  const entries = [...optimizer.buffers].flatMap(([kind, values]) =>
+    [...values].map(([name, tensor]) => ({ kind, name, tensor })),
+  );
+  const values = await readTensors(entries.map(({ tensor }) => tensor));
+  const buffers = entries.map(({ kind, name }, i): [string, StateTensor] => {
     const { shape, layout } = variables.get(name)!;
-    return [MOMENTUM + name, { shape: shapes.get(name)!, data: toTorch(values[i], shape, layout) }];
+    return [`${OPTIMIZER}${kind}.${name}`, { shape: shapes.get(name)!, data: toTorch(values[i], shape, layout) }];
   });
+  const steps = [...optimizer.steps].map(([name, step]): [string, StateTensor] => {
+    return [`${OPTIMIZER}${STEP}.${name}`, { shape: [], data: Float32Array.of(step) }];
+  });
+  return [...buffers, ...steps];
 }
 
-function momentumInMemory(model: Segmentor, { path, momentum }: Checkpoint): Map<string, Float32Array> {
+function optimizerInMemory(model: Segmentor, { path, optimizer }: Checkpoint) {
   const variables = model.parameterVariables();
   const shapes = model.stateShapes();
-  return new Map(
-    [...momentum].map(([name, { shape, data }]) => {
-      const variable = variables.get(name);
-      const expected = variable && shapes.get(name)!;
-      if (!variable || String(shape) !== String(expected)) {
-        const wanted = expected ? `[${expected.join(", ")}]` : "no such parameter";
-        const found = `${MOMENTUM}${name} has shape [${shape.join(", ")}]`;
-        throw new UserError(`checkpoint ${path}: ${found}, expected ${wanted}`);
-      }
-      return [name, fromTorch(Float32Array.from(data, Number), variable.shape, variable.layout)];
-    }),
-  );
+  const buffers = new Map<string, Map<string, Float32Array>>();
+  const steps = new Map<string, number>();
+  for (const [entry, { shape, data }] of optimizer) {
+    const dot = entry.indexOf(".");
+    const [kind, name] = [entry.slice(0, dot), entry.slice(dot + 1)];
+    const variable = variables.get(name);
+    const expected = variable && (kind === STEP ? [] : shapes.get(name)!);
+    if (!variable || String(shape) !== String(expected)) {
+      const wanted = expected ? `[${expected.join(", ")}]` : "no such parameter";
+      const found = `${OPTIMIZER}${entry} has shape [${shape.join(", ")}]`;
+      throw new UserError(`checkpoint ${path}: ${found}, expected ${wanted}`);
+    }
+    if (kind === STEP) {
+      steps.set(name, Number(data[0]));
+    } else {
+      const values = fromTorch(Float32Array.from(data, Number), variable.shape, variable.layout);
+      buffers.set(kind, (buffers.get(kind) ?? new Map<string, Float32Array>()).set(name, values));
+    }
+  }
+  return { buffers, steps };
 }

@@ -36,9 +36,13 @@ const EARLIER = {
     ...{ segmentor: "mcibi", keyQueryConvs: 2, contextAttention: true, fusion: "official" },
     backbone: { type: "resnet" },
   },
-  optim: { minLr: 0, backbone: { lr: 1, weightDecay: 1 } },
+  losses: {
+    ...{ classWeights: [], normByClassWeights: true, labelSmoothing: 0, lowest: 0 },
+    ohem: { minKept: 0, threshold: 0.7 },
+  },
+  optim: { type: "sgd", betas: [0.9, 0.999], eps: 1e-8, minLr: 0, backbone: { lr: 1, weightDecay: 1 } },
   data: { keepRatio: true, rotate: { probability: 0, degrees: 30 } },
-  train: { recompute: false },
+  train: { accumulate: 1, recompute: false },
 } as const;
 
 /** The configuration of an earlier version with the fields that it did not know. */
@@ -46,7 +50,7 @@ function withLaterFields(stored: unknown, earlier: object = EARLIER): unknown {
   if (typeof stored !== "object" || stored === null) return stored;
   const config = stored as Record<string, unknown>;
   const added = Object.entries(earlier).map(([name, value]: [string, unknown]) => {
-    const isGroup = typeof value === "object" && value !== null && name in config;
+    const isGroup = typeof value === "object" && value !== null && !Array.isArray(value) && name in config;
     return [name, isGroup ? withLaterFields(config[name], value) : (config[name] ?? value)];
   });
   return { ...config, ...Object.fromEntries(added) };

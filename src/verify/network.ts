@@ -8,8 +8,8 @@ import { RandomState } from "../nn/random_state.ts";
 import { readTensors } from "../nn/readback.ts";
 import { onGradient } from "../nn/watch.ts";
 import { backward } from "../ops/define.ts";
+import { buildOptimizer } from "../optim/build.ts";
 import { polyLearningRate } from "../optim/schedule.ts";
-import { Sgd } from "../optim/sgd.ts";
 import type { Pair } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { inferView, predict, predictClasses, viewsOf } from "../train/inference.ts";
@@ -144,7 +144,7 @@ async function iterations(
   const { gpu } = session;
   if (params.initial_memory.startsWith("ZERO")) await clearMemory(model);
   const parameters = model.namedParameters();
-  const optimizer = new Sgd(parameters, official.optimizer);
+  const optimizer = buildOptimizer(official.optimizer, parameters);
   const schedule = official.schedule(params.max_iters);
   const results: Results = new Map();
   try {

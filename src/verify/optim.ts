@@ -1,22 +1,17 @@
-/** Cases of the optimiser, its schedule and clipping. */
+/** Cases of the optimisers, their schedule and clipping. */
+import { officialOptimizer } from "../config/official.ts";
+import type { OfficialOptimizer } from "../config/official.ts";
 import { clipGradNorm } from "../ops/clip.ts";
+import { buildOptimizer } from "../optim/build.ts";
 import { polyLearningRate } from "../optim/schedule.ts";
 import type { Warmup } from "../optim/schedule.ts";
-import { Sgd } from "../optim/sgd.ts";
 import type { FixtureCase } from "./fixture.ts";
 import { paramsOf, refuseOthers } from "./params.ts";
 import { Skip, download, upload } from "./runner.ts";
 import type { Results, Runner } from "./runner.ts";
 
 interface TrajectoryParams {
-  readonly optimizer: {
-    readonly type: string;
-    readonly lr: number;
-    readonly momentum?: number;
-    readonly weight_decay?: number;
-    readonly dampening?: number;
-    readonly nesterov?: boolean;
-  };
+  readonly optimizer: OfficialOptimizer;
   readonly scheduler: {
     readonly type: string;
     readonly power: number;
@@ -28,7 +23,6 @@ interface TrajectoryParams {
   readonly param_count: number;
 }
 
-const OPTIMIZER_OPTIONS = ["type", "lr", "momentum", "weight_decay", "dampening", "nesterov"];
 const SCHEDULER_OPTIONS = ["type", "power", "min_lr", "max_epochs", "iters_per_epoch", "max_iters", "warmup_cfg"];
 
 /** Steps with given gradients; the schedule gives the learning rate of each. */
@@ -36,12 +30,7 @@ export const trajectory: Runner = async ({ gpu }, item) => {
   const { optimizer, scheduler, steps, param_count: count } = trajectoryParams(item);
   const names = Array.from({ length: count }, (_, i) => `param_${i}`);
   const parameters = new Map(names.map((name) => [name, upload(gpu, item.tensor(name)).keep().requireGrad()]));
-  const sgd = new Sgd(parameters, {
-    momentum: optimizer.momentum ?? 0,
-    weightDecay: optimizer.weight_decay ?? 0,
-    dampening: optimizer.dampening,
-    nesterov: optimizer.nesterov,
-  });
+  const built = buildOptimizer(officialOptimizer(optimizer), parameters);
   const { power, min_lr: minLr, max_iters: maxIters, warmup_cfg: warmup } = scheduler;
   const schedule = { baseLr: optimizer.lr, power, maxIters, minLr, warmup: warmup ?? undefined };
   const results: Results = new Map();
@@ -52,16 +41,15 @@ export const trajectory: Runner = async ({ gpu }, item) => {
       for (const [i, name] of names.entries()) {
         parameters.get(name)!.grad = upload(gpu, item.tensor(`grad_${i}_step_${t}`)).keep();
       }
-      sgd.step(polyLearningRate(t, schedule));
-      sgd.zeroGrad();
+      built.step(polyLearningRate(t, schedule));
+      built.zeroGrad();
       for (const [name, tensor] of parameters) results.set(`${name}_after_step_${t}`, await download(tensor));
     }
     for (const [i, name] of names.entries()) {
-      const velocity = sgd.velocities.get(name);
-      if (velocity) results.set(`momentum_buffer_${i}`, await download(velocity));
+      for (const [kind, buffers] of built.buffers) results.set(`${kind}_${i}`, await download(buffers.get(name)!));
     }
   } finally {
-    sgd.dispose();
+    built.dispose();
     for (const tensor of parameters.values()) tensor.dispose();
   }
   return results;
@@ -70,10 +58,8 @@ export const trajectory: Runner = async ({ gpu }, item) => {
 function trajectoryParams(item: FixtureCase): TrajectoryParams {
   const known = ["optimizer", "scheduler", "steps", "param_count", "lr_per_step"];
   const params = paramsOf<TrajectoryParams>(item, known);
-  const { optimizer, scheduler } = params;
-  if (optimizer.type !== "SGD") throw new Skip(`optimiser ${optimizer.type}`);
+  const { scheduler } = params;
   if (scheduler.type !== "PolyScheduler") throw new Skip(`schedule ${scheduler.type}`);
-  refuseOthers("SGD", { ...optimizer }, OPTIMIZER_OPTIONS);
   refuseOthers("PolyScheduler", { ...scheduler }, SCHEDULER_OPTIONS);
   return params;
 }

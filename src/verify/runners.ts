@@ -4,7 +4,7 @@ import type { Definition } from "./call.ts";
 import { conv2d, linear, matmul } from "./ops/convolution.ts";
 import type { FixtureCase } from "./fixture.ts";
 import * as elementwise from "./ops/elementwise.ts";
-import { crossEntropy, nllLoss, officialCrossEntropy } from "./ops/loss.ts";
+import { crossEntropy, nllLoss, officialCrossEntropy, ohem } from "./ops/loss.ts";
 import { batchNorm, cosineSimilarity, layerNorm, normalize } from "./ops/norm.ts";
 import { adaptiveAvgPool2d, avgPool2d, interpolate, maxPool2d, upsampleBilinear } from "./ops/pool.ts";
 import { concat, flip, pad, permute } from "./ops/shape.ts";
@@ -14,7 +14,6 @@ import * as mcibi from "./mcibi.ts";
 import * as network from "./network.ts";
 import * as optim from "./optim.ts";
 import * as pipeline from "./pipeline.ts";
-import { Skip } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 
 const FUNCTIONS: Readonly<Record<string, Definition>> = {
@@ -34,6 +33,7 @@ const FUNCTIONS: Readonly<Record<string, Definition>> = {
   cross_entropy: crossEntropy,
   nll_loss: nllLoss,
   official_cross_entropy: officialCrossEntropy,
+  ohem,
   add: elementwise.add,
   sub: elementwise.sub,
   mul: elementwise.mul,
@@ -55,8 +55,6 @@ const FUNCTIONS: Readonly<Record<string, Definition>> = {
   flip,
   permute,
 };
-
-const NO_OHEM = "no MCIBI configuration chooses pixels by their loss (OHEM)";
 
 const RUNNERS: Readonly<Record<string, Runner>> = {
   ...Object.fromEntries(Object.entries(FUNCTIONS).map(([op, definition]) => [op, runnerOf(definition)])),
@@ -82,9 +80,6 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   object_context: hosts.objectContext,
   feature_pyramid: hosts.featurePyramid,
   segmentor: hosts.segmentor,
-  ohem: () => {
-    throw new Skip(NO_OHEM);
-  },
   state: network.state,
   step: network.step,
   step_grads: network.step,

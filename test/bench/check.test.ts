@@ -2,10 +2,11 @@
 import { suite, test } from "uvu";
 import * as assert from "uvu/assert";
 import { Checker } from "../../bench/check.ts";
-import { attentionPasses, interpolatePasses, lossPasses, memoryUpdatePass, rowLossPasses } from "../../bench/heads.ts";
+import { attentionPasses, hardPixelsPass, interpolatePasses, lossPasses } from "../../bench/heads.ts";
+import { memoryUpdatePass, rowLossPasses } from "../../bench/heads.ts";
 import { convolutionPasses, matmulPasses } from "../../bench/products.ts";
 import { STREAM_KINDS, streamPasses } from "../../bench/streams.ts";
-import { clipPass, predictionPasses, sgdStepPass } from "../../bench/unrecorded.ts";
+import { adamStepPass, clipPass, predictionPasses, sgdStepPass } from "../../bench/unrecorded.ts";
 import type { Workload } from "../../bench/workload.ts";
 import { gemmVariant } from "../../src/ops/variants.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
@@ -31,12 +32,15 @@ const streams = [
   ...streamPasses("odd map", "batch_norm", { ...map, channels: 5 }),
   ...interpolatePasses("map", map, pair(20)),
   ...lossPasses("map", map, pair(20)),
+  hardPixelsPass("map", map, pair(20)),
   ...rowLossPasses("rows", 6),
   ...attentionPasses("map", map),
   memoryUpdatePass("memory", map, pair(20), 6),
   ...predictionPasses("scores", [1, 4, 5, 6]),
   sgdStepPass("weight", 100),
   sgdStepPass("odd weight", 19),
+  adamStepPass("weight", 100),
+  adamStepPass("odd weight", 19),
   clipPass("gradient", 100),
 ];
 

@@ -58,13 +58,16 @@ async function kernelsOfRows(): Promise<ReadonlySet<string>> {
   return gpu.kernels;
 }
 
-test("every kernel of a step and of an evaluation has a row, also with dropout and clipping", async () => {
+test("every kernel of a step and of an evaluation has a row, also with dropout, clipping, AdamW and hard examples", async () => {
   const rows = await kernelsOfRows();
   const plain = stepConfig(task);
   const regularized = stepConfig(task);
   regularized.model.dropout = 0.1;
   regularized.optim.clipGradNorm = 1;
-  for (const config of [plain, regularized]) {
+  const hard = stepConfig(task);
+  hard.optim.type = "adamw";
+  hard.losses.ohem.minKept = 100;
+  for (const config of [plain, regularized, hard]) {
     const used = await kernelsInUse(config);
     assert.ok(used.size > 30, `only ${used.size} kernels`);
     assert.equal([...used].filter((name) => !rows.has(name)).sort(), []);

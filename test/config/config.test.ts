@@ -81,11 +81,25 @@ test("validateConfig names the field and its range", () => {
     ["train.seed", "-1", /train\.seed/],
     ["train.batchSize", "1", /at least 2/],
     ["memory.momentum", "1.8", /from 0 to 1/],
+    ["optim.type", "rmsprop", /optim\.type is rmsprop, expected sgd, adam, adamw/],
+    ["optim.betas", "0.9", /two numbers from 0 to below 1/],
+    ["optim.eps", "0", /above 0/],
+    ["losses.classWeights", "0,0", /not all of them 0/],
+    ["losses.ohem.threshold", "1.5", /from 0 to 1/],
+    ["train.accumulate", "3", /train\.accumulate is 3, which does not divide train\.batchSize, 2/],
+    ["train.accumulate", "2", /train\.accumulate 2 leaves one image at a time, but the host aspp .* at least 2/],
   ];
   for (const [path, value, message] of changes) {
     const config = preset();
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
+  }
+  for (const field of ["losses.ohem.minKept", "losses.lowest"]) {
+    const parted = preset();
+    for (const [path, value] of [["train.batchSize", "4"], ["train.accumulate", "2"]]) setField(parted, path, value);
+    validateConfig(parted);
+    setField(parted, field, "1");
+    assertUserError(() => validateConfig(parted), new RegExp(`accumulate is 2, but ${field} .* train\\.accumulate=1`));
   }
   const ocr = preset();
   for (const [path, value] of [["model.host", "ocr"], ["losses.aux", "0"]]) setField(ocr, path, value);
@@ -179,7 +193,11 @@ test("stored configurations: an old one gets the fields it did not know, every t
   const stored = (): Config => JSON.parse(JSON.stringify(preset())) as Config;
   const old = stored();
   delete (old.model.backbone as Partial<BackboneConfig>).type;
-  delete (old.train as Partial<Config["train"]>).recompute;
+  for (const field of ["recompute", "accumulate"] as const) delete (old.train as Partial<Config["train"]>)[field];
+  for (const field of ["classWeights", "normByClassWeights", "labelSmoothing", "lowest", "ohem"] as const) {
+    delete (old.losses as Partial<Config["losses"]>)[field];
+  }
+  for (const field of ["type", "betas", "eps"] as const) delete (old.optim as Partial<OptimConfig>)[field];
   delete (old.data as Partial<Config["data"]>).keepRatio;
   delete (old.data as Partial<Config["data"]>).rotate;
   for (const field of ["segmentor", "keyQueryConvs", "contextAttention", "fusion"] as const) {

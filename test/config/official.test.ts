@@ -125,6 +125,29 @@ test("rules for parameters, as the official files of ViTs have them", () => {
   assert.throws(() => buildFromFixtureConfig(optimizer({ betas: 0.1 })), /backbone_net \(options\) is "betas"/);
 });
 
+test("optimisers with PyTorch's defaults, and the options of the loss class", () => {
+  const choice = (optimizer: object) => {
+    const scheduler = { type: "PolyScheduler", max_epochs: 1, power: 0.9, optimizer: { lr: 0.01, ...optimizer } };
+    return buildFromFixtureConfig(official(VIT, { scheduler })).optimizer;
+  };
+  const adam = { type: "adam", betas: [0.9, 0.999], eps: 1e-8, rules: {} };
+  assert.equal(choice({ type: "AdamW" }), { ...adam, weightDecay: 0.01, decoupled: true });
+  assert.equal(choice({ type: "Adam", eps: 1e-3 }), { ...adam, eps: 1e-3, weightDecay: 0, decoupled: false });
+  assert.throws(() => choice({ type: "AdamW", amsgrad: true }), /optimizer \(options\) is "amsgrad"/);
+  assert.throws(() => choice({ type: "RMSprop" }), /optimizer\.type is "RMSprop"/);
+
+  const options = {
+    ...{ class_weight: [1, 2], norm_loss_with_class_weight: false },
+    ...{ label_smoothing: 0.1, lowest_loss_value: 2 },
+  };
+  const losses = Object.fromEntries(Object.entries(MAIN).map(([name, loss]) => [name, { ...loss, ...options }]));
+  const built = buildFromFixtureConfig(official(VIT, { losses })).losses;
+  const { classWeights, normByClassWeights, labelSmoothing, lowest } = built;
+  assert.equal([classWeights, normByClassWeights, labelSmoothing, lowest], [[1, 2], false, 0.1, 2]);
+  const unlike = { ...losses, loss_aux: LOSS };
+  assert.throws(() => buildFromFixtureConfig(official(VIT, { losses: unlike })), /alike but for scale_factor\) is 2/);
+});
+
 test("what is not supported is refused by name", () => {
   const uneven = { loss_aux1: LOSS, loss_aux2: { ...LOSS, scale_factor: 1 }, ...MAIN };
   const refused: readonly (readonly [RegExp, OfficialConfig])[] = [

@@ -47,7 +47,7 @@ function checkpointOf(config: Config): Checkpoint {
     progress: { iteration: 12, stepsPerEpoch: 3, evaluatedEpoch: 4, best: null },
     masksDrawn: 0,
     state: new Map(state),
-    momentum: new Map(),
+    optimizer: new Map(),
   };
 }
 

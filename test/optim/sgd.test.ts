@@ -30,7 +30,8 @@ test("momentum and weight decay (spec section 12)", async () => {
     give(p, [grad]);
     sgd.step(0.01);
     sgd.zeroGrad();
-    assertClose("velocity", await sgd.velocities.get("p")!.data(), [velocity], [1], { rtol: 2e-7, atol: 0 });
+    const buffer = sgd.buffers.get("momentum_buffer")!.get("p")!;
+    assertClose("velocity", await buffer.data(), [velocity], [1], { rtol: 2e-7, atol: 0 });
     assertClose("parameter", await p.data(), [value], [1], { rtol: 2e-7, atol: 0 });
   }
   assert.is(p.grad, null);
@@ -69,12 +70,12 @@ test("saved momentum continues with the same bytes; parameters without gradient 
   const parts = start();
   const first = new Sgd(parts, options);
   await run(first, parts, [1, 2]);
-  const saved = new Map([["a", (await first.velocities.get("a")!.data()) as Float32Array]]);
+  const saved = new Map([["a", (await first.buffers.get("momentum_buffer")!.get("a")!.data()) as Float32Array]]);
   const second = new Sgd(parts, options);
-  second.loadVelocities(saved);
+  second.load(new Map([["momentum_buffer", saved]]), new Map());
   assert.equal(await run(second, parts, [3]), want);
   assert.equal([...(await whole.get("b")!.data())], [1, -2, 3]);
-  assert.equal([...second.velocities.keys()], ["a"]);
+  assert.equal([...second.buffers.get("momentum_buffer")!.keys()], ["a"]);
 });
 
 test("a state that does not fit is refused", async () => {
@@ -86,7 +87,7 @@ test("a state that does not fit is refused", async () => {
     ["p", 2, /shape \[1\]/],
   ] as const) {
     assert.throws(
-      () => sgd.loadVelocities(new Map([[name, new Float32Array(size)]])),
+      () => sgd.load(new Map([["momentum_buffer", new Map([[name, new Float32Array(size)]])]]), new Map()),
       (error: Error) => {
         assert.instance(error, UserError);
         assert.match(error.message, message);
@@ -137,7 +138,7 @@ if (hasFixtures("optimiser trajectories of PyTorch")) {
         for (const [name, tensor] of parameters) results.set(`${name}_after_step_${t}`, await tensor.data());
       }
       for (const [i, name] of names.entries()) {
-        const velocity = sgd.velocities.get(name);
+        const velocity = sgd.buffers.get("momentum_buffer")?.get(name);
         if (velocity) results.set(`momentum_buffer_${i}`, await velocity.data());
       }
       results.set("lr", rates);

@@ -97,7 +97,7 @@ test("recomputing, stopped and resumed: the same bytes as a run that kept everyt
   await runTiny(gpu, { config: recomputing, folder, resume: await readCheckpoint(folder.last) });
   const [a, b] = [await readCheckpoint(whole.last), await readCheckpoint(folder.last)];
   assert.is(b.config.train.recompute, true);
-  for (const part of ["state", "momentum"] as const) assert.equal(a[part], b[part]);
+  for (const part of ["state", "optimizer"] as const) assert.equal(a[part], b[part]);
   assert.is(a.masksDrawn, b.masksDrawn);
 });
 
@@ -136,8 +136,8 @@ test("weights alone are not enough to continue: momentum and the place in the se
   const folder = new RunFolder(temporary.join("weights"));
   await runTiny(gpu, { config, folder, stopAfter: 6 });
   const full = await readCheckpoint(folder.last);
-  assert.ok(full.momentum.size > 0 && full.masksDrawn > 0);
-  const momentumLost = { ...full, momentum: new Map() };
+  assert.ok(full.optimizer.size > 0 && full.masksDrawn > 0);
+  const momentumLost = { ...full, optimizer: new Map() };
   const masksForgotten = { ...full, masksDrawn: 0 };
   const continued: string[] = [];
   for (const resume of [full, full, momentumLost, masksForgotten]) {

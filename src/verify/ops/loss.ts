@@ -1,7 +1,8 @@
-/** Cross-entropy: PyTorch's two functions and the loss class of the official code. */
+/** Cross-entropy: PyTorch's two functions, the loss class of the official code and its pixel sampler. */
 import { crossEntropy as lossOfLogits, nllLoss as lossOfLogProbs } from "../../ops/cross_entropy.ts";
 import type { NllOptions, Reduction } from "../../ops/cross_entropy.ts";
-import { scale } from "../../ops/elementwise.ts";
+import { reshape } from "../../ops/shape_ops.ts";
+import { chosenLabels, labelDivisor, segmentationLoss } from "../../nn/losses.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { Skip } from "../runner.ts";
 import type { Call, Definition } from "../call.ts";
@@ -46,7 +47,6 @@ export const nllLoss: Definition = {
   run: (call) => ({ value: lossOfLogProbs(call.tensor("input", channelsLast), call.tensor("target"), common(call)) }),
 };
 
-/** scale_factor times the mean over the pixels that count. */
 export const officialCrossEntropy: Definition = {
   parameters: [
     "input", "target", "scale_factor", "ignore_index", "class_weight", "norm_loss_with_class_weight",
@@ -54,19 +54,62 @@ export const officialCrossEntropy: Definition = {
   ],
   run(call) {
     const ignoreIndex = call.number("ignore_index", -100);
-    checkLabels(call, ignoreIndex);
-    call.onlyDefaults({ norm_loss_with_class_weight: true, lowest_loss_value: null });
-    const factors = call.dims("class_weight");
-    const loss = lossOfLogits(call.tensor("input", channelsLast), call.tensor("target"), {
-      ignoreIndex,
-      weight: factors && Tensor.from(call.gpu, factors, [factors.length]),
-      labelSmoothing: call.number("label_smoothing", 0),
-      reduction: call.choice("reduction", REDUCTIONS, "mean"),
-      emptyMean: "nan",
-    });
-    return { value: scale(loss, call.number("scale_factor", 1)) };
+    const { logits, label, classes } = maps(call);
+    return {
+      value: segmentationLoss(logits, label, {
+        ...resize(ignoreIndex),
+        weight: call.number("scale_factor", 1),
+        classWeights: call.dims("class_weight") ?? [],
+        normByClassWeights: call.boolean("norm_loss_with_class_weight", true),
+        labelSmoothing: call.number("label_smoothing", 0),
+        lowest: call.number("lowest_loss_value", 0),
+        divisor: call.choice("reduction", ["mean", "sum"], "mean") === "sum" ? 1 : officialDivisor(call, classes),
+        emptyMean: "nan",
+      }),
+    };
   },
 };
+
+/** Pixels chosen by their loss, and the loss of those. */
+export const ohem: Definition = {
+  parameters: ["input", "target", "thresh", "min_kept_per_image", "ignore_index"],
+  names: { select_by: null },
+  async run(call) {
+    const ignoreIndex = call.number("ignore_index", -100);
+    const { logits, label, classes } = maps(call);
+    officialDivisor(call, classes);
+    const options = {
+      ...resize(ignoreIndex),
+      ohem: { threshold: call.number("thresh", 0), minKept: call.number("min_kept_per_image") },
+    };
+    const value = segmentationLoss(logits, label, options);
+    const kept = await chosenLabels(logits, label, options).data();
+    const mask = Int32Array.from(kept, (chosen) => (chosen === ignoreIndex ? 0 : 1));
+    return [{ value }, { name: "keep_mask", value: Tensor.from(call.gpu, mask, label.shape) }];
+  },
+};
+
+const resize = (ignoreIndex: number) => ({ ignoreIndex, alignCorners: false });
+
+/** Scores and labels as maps; rows without place become one of a single column. */
+function maps(call: Call): { logits: Tensor; label: Tensor; classes: number } {
+  const logits = call.tensor("input", channelsLast);
+  const label = call.tensor("target");
+  const classes = logits.shape[logits.shape.length - 1];
+  if (logits.shape.length === 4) return { logits, label, classes };
+  return { logits: reshape(logits, [1, label.size, 1, classes]), label: label.view([1, label.size, 1]), classes };
+}
+
+/**
+ * The official class takes a label equal to the number of classes for no class at all, but counts it in the mean;
+ * others beyond the classes are an error. Undefined where its divisor is ours: always with one of class weights.
+ */
+function officialDivisor(call: Call, classes: number): number | undefined {
+  const labels = Int32Array.from(call.stored("target")!.data);
+  const counted = labelDivisor(labels, classes + 1, { ignoreIndex: call.number("ignore_index", -100) });
+  const byWeight = call.value("class_weight") !== undefined && call.value("norm_loss_with_class_weight") !== false;
+  return labels.includes(classes) && !byWeight ? counted : undefined;
+}
 
 /** Labels are checked where a dataset is read; the kernels take any other one for ignored. */
 function checkLabels(call: Call, ignoreIndex: number): void {
