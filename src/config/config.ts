@@ -139,6 +139,8 @@ export interface MemoryConfig {
   momentumFloor: number;
   /** Follows the learning rate (warm-up included) instead of its own decay. */
   coupleToLr: boolean;
+  /** Gradients as the official code makes them, from the updated memory: wrong ones, to compare with. */
+  officialAliasing: boolean;
 }
 
 /** The terms of the loss, and their weights. */

@@ -36,6 +36,7 @@ export const OFFICIAL: Config = {
     momentumPower: 0.9,
     momentumFloor: 0.01,
     coupleToLr: false,
+    officialAliasing: false,
   },
   losses: {
     stage1: 0.4,

@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import { BASELINE_PRESETS, CITYSCAPES_BUDGET } from "./baseline_presets.ts";
 import { changed } from "./changes.ts";
 import type { Config } from "./config.ts";
-import { OFFICIAL_PRESETS } from "./official_presets.ts";
+import { OFFICIAL, OFFICIAL_PRESETS } from "./official_presets.ts";
 
 /**
  * For two CPU cores: a slim ResNet-18 with a narrow head, trained within minutes. So short a training lives by the number
@@ -34,17 +34,7 @@ const tiny: Config = {
     headSlope: 0,
     alignCorners: false,
   },
-  memory: {
-    enabled: true,
-    featsPerClass: 1,
-    hardAggregate: false,
-    strategy: "cosine_similarity",
-    unassigned: "keep",
-    momentum: 0.9,
-    momentumPower: 0.9,
-    momentumFloor: 0.01,
-    coupleToLr: false,
-  },
+  memory: OFFICIAL.memory,
   losses: {
     stage1: 0.4,
     stage2: 1,

@@ -39,7 +39,7 @@ export interface McibiOptions
   /** Width of what the decoders see; default featsChannels. */
   readonly outChannels?: number;
   /** Null: the host network alone, without memory and stage-1 decoder. */
-  readonly memory: Pick<FeatureMemoryOptions, "featsPerClass" | "hardAggregate" | "strategy" | "unassigned"> | null;
+  readonly memory: Omit<FeatureMemoryOptions, keyof ContextFusionOptions | "numClasses"> | null;
   readonly dropout: number;
 }
 

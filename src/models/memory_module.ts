@@ -1,5 +1,6 @@
 import { noGrad } from "../autograd/tape.ts";
 import { aggregateMemory } from "../ops/aggregate.ts";
+import type { AggregateOptions } from "../ops/aggregate.ts";
 import { concat } from "../ops/concat.ts";
 import { updateMemory } from "../ops/memory.ts";
 import type { MemoryStrategy } from "../ops/memory.options.ts";
@@ -24,6 +25,11 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
   /** What rows move towards, and what becomes of a slot that no pixel chose; see ops/memory. Default cosine, keep. */
   readonly strategy?: MemoryStrategy;
   readonly unassigned?: "keep" | "decay";
+  /**
+   * Backward takes the updated memory for the one that forward read, as it does in the official code, which updates in
+   * place (spec section 1.4, D12). Then the gradient is not that of the loss. Default false.
+   */
+  readonly officialAliasing?: boolean;
 }
 
 /**
@@ -38,7 +44,7 @@ export class FeatureMemory extends ContextFusion {
   readonly #fuseSlots: Sequential | null;
   /** Null where one convolution joins memory and context at once. */
   readonly #bottleneck: Sequential | null;
-  readonly #isHard: boolean;
+  readonly #aggregate: AggregateOptions;
   readonly #rule: { strategy: MemoryStrategy; unassigned: "keep" | "decay"; alignCorners: boolean };
 
   constructor(options: FeatureMemoryOptions) {
@@ -66,8 +72,12 @@ export class FeatureMemory extends ContextFusion {
       strategy = "cosine_similarity",
       unassigned = "keep",
       alignCorners = false,
+      officialAliasing = false,
     } = options;
-    this.#isHard = hardAggregate;
+    this.#aggregate = {
+      hard: hardAggregate,
+      memoryInBackward: officialAliasing ? () => this.memory : undefined,
+    };
     this.#rule = { strategy, unassigned, alignCorners };
   }
 
@@ -83,7 +93,7 @@ export class FeatureMemory extends ContextFusion {
   forward(feats: Tensor, logits: Tensor, context: ImageContext | null, watch: Watch = unwatched): Tensor {
     const suffix = (slot: number): string => (this.#attentions.length === 1 ? "" : `_${slot}`);
     const attended = this.#attentions.map((attention, slot) => {
-      const mixture = aggregateMemory(logits, this.memory, slot, { hard: this.#isHard });
+      const mixture = aggregateMemory(logits, this.memory, slot, this.#aggregate);
       const selected = watch(`selected_memory${suffix(slot)}`, mixture);
       return watch(`attended_memory${suffix(slot)}`, attention.forward(feats, selected));
     });

@@ -36,6 +36,7 @@ const EARLIER = {
     ...{ segmentor: "mcibi", keyQueryConvs: 2, contextAttention: true, fusion: "official" },
     backbone: { type: "resnet" },
   },
+  memory: { officialAliasing: false },
   optim: { minLr: 0, backbone: { lr: 1, weightDecay: 1 } },
   data: { keepRatio: true, rotate: { probability: 0, degrees: 30 } },
   train: { recompute: false },
