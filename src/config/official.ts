@@ -200,6 +200,7 @@ function officialLossOptions(config: OfficialConfig): LossOptions {
       startEpoch: 2,
       maskEmptySlots: false,
       updateRunningStats: true,
+      beforeUpdate: false,
     },
     ignoreIndex: ignoreIndexOf(config),
   };

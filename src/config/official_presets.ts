@@ -32,6 +32,8 @@ export const OFFICIAL: Config = {
     hardAggregate: false,
     strategy: "cosine_similarity",
     unassigned: "keep",
+    skipZeroFeatures: false,
+    init: "first-batch-mean",
     momentum: 0.9,
     momentumPower: 0.9,
     momentumFloor: 0.01,
@@ -42,7 +44,7 @@ export const OFFICIAL: Config = {
     stage1: 0.4,
     stage2: 1,
     aux: 0.4,
-    memory: { weight: 0, startEpoch: 2, maskEmptySlots: true, updateRunningStats: true },
+    memory: { weight: 0, startEpoch: 2, maskEmptySlots: true, updateRunningStats: true, beforeUpdate: false },
   },
   optim: {
     lr: 0.01,

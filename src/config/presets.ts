@@ -39,7 +39,7 @@ const tiny: Config = {
     stage1: 0.4,
     stage2: 1,
     aux: 0.4,
-    memory: { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false },
+    memory: { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false, beforeUpdate: false },
   },
   optim: {
     lr: 0.05,
@@ -83,11 +83,11 @@ const cityscapesVal = changed(
   { name: "cityscapes-val", data: { trainSplit: "train" }, eval: { mode: "whole", average: "logits" } },
 );
 
-/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D6, D9, D10). */
+/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D7, D9, D10). */
 const paper = changed(cityscapesVal, {
   name: "paper",
   model: { keyQueryConvs: 1, contextAttention: false, fusion: "concat3" },
-  memory: { momentum: 0.9 },
+  memory: { momentum: 0.9, init: "random-pixel" },
   losses: { memory: { weight: 1, startEpoch: 1 } },
 });
 

@@ -1,7 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BACKBONE_TYPES, standardBackbone } from "../../src/config/backbone.ts";
-import type { BackboneConfig, Config, ModelConfig, OptimConfig, VitConfig } from "../../src/config/config.ts";
+import type { BackboneConfig, Config, LossesConfig, MemoryConfig, ModelConfig } from "../../src/config/config.ts";
+import type { OptimConfig, VitConfig } from "../../src/config/config.ts";
 import { lossOptions, mcibiOptions, scheduleAt } from "../../src/config/model.ts";
 import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
 import { setField, setFieldFromOption } from "../../src/config/set.ts";
@@ -81,12 +82,21 @@ test("validateConfig names the field and its range", () => {
     ["train.seed", "-1", /train\.seed/],
     ["train.batchSize", "1", /at least 2/],
     ["memory.momentum", "1.8", /from 0 to 1/],
+    ["memory.init", "kmean", /memory\.init is kmean, expected first-batch-mean, random, .*kmeans, or a file/],
   ];
   for (const [path, value, message] of changes) {
     const config = preset();
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
   }
+  const file = preset();
+  setField(file, "memory.init", "my/memory.safetensors");
+  validateConfig(file);
+  const slots = preset();
+  for (const [path, value] of [["memory.strategy", "mean"], ["memory.featsPerClass", "2"]]) setField(slots, path, value);
+  assertUserError(() => validateConfig(slots), /memory\.strategy is mean.* 2 slots of memory\.featsPerClass/);
+  setField(slots, "memory.enabled", "false");
+  validateConfig(slots);
   const ocr = preset();
   for (const [path, value] of [["model.host", "ocr"], ["losses.aux", "0"]]) setField(ocr, path, value);
   assertUserError(() => validateConfig(ocr), /losses\.aux is 0, but model\.host=ocr .* auxiliary head/);
@@ -186,6 +196,10 @@ test("stored configurations: an old one gets the fields it did not know, every t
     delete (old.model as Partial<ModelConfig>)[field];
   }
   delete (old.optim as Partial<OptimConfig>).backbone;
+  for (const field of ["skipZeroFeatures", "init", "officialAliasing"] as const) {
+    delete (old.memory as Partial<MemoryConfig>)[field];
+  }
+  delete (old.losses.memory as Partial<LossesConfig["memory"]>).beforeUpdate;
   assert.equal(checkStoredConfig(old, "old.json"), preset());
   const vit = stored();
   vit.model.backbone = standardBackbone("vit");

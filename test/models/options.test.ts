@@ -199,6 +199,40 @@ test("the memory loss starts at its epoch, and leaves running statistics alone w
   assert.equal(await counted(3, false), [true, 1]);
 });
 
+test("the memory loss is of the updated rows or, when told so, of those that forward read", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const config = slim();
+  const run = async (beforeUpdate: boolean) => {
+    const model = new Mcibi(mcibiOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
+    model.memory!.assign(Float32Array.from({ length: CLASSES * 4 }, (_, i) => (i < 4 ? 0 : i % 5)));
+    const options = lossOptions(config, IGNORE);
+    const losses = { ...options, memory: { ...options.memory, beforeUpdate } };
+    const seen: Tensor[] = [];
+    const watch = (name: string, value: Tensor): Tensor => {
+      if (name === "preds_memory") seen.push(value.keep());
+      return value;
+    };
+    const before = model.memory!.memory.detach().keep();
+    const { terms, total } = trainingLoss(model, batchOf(gpu, () => false), losses, watch);
+    const loss = await terms.get("loss_memory")!.data();
+    backward(total);
+    const grads = await Promise.all(model.parameters().map(({ grad }) => grad!.data()));
+    const after = await model.memory!.memory.data();
+    const found = { loss, rows: await seen[0].data(), before: await before.data(), after, grads };
+    seen[0].dispose();
+    before.dispose();
+    model.dispose();
+    return found;
+  };
+  const [updated, former] = [await run(false), await run(true)];
+  assert.equal(former.after, updated.after, "the update itself is the same");
+  assert.not.equal(former.before, former.after);
+  assert.not.equal(former.loss, updated.loss);
+  assert.not.equal(former.rows, updated.rows);
+  assert.ok([...former.grads, ...updated.grads].every((grad) => grad.every(Number.isFinite)));
+});
+
 test("the same seed gives the same loss and gradients, bit by bit, dropout included", async () => {
   const gpu = await testGpu();
   using _ = gpu.arena();
