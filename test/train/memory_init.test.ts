@@ -267,10 +267,14 @@ test("a memory's file: read as it was written, refused where it does not fit", a
   await assertRejects(() => readMemory(temporary.join("gone.safetensors")), UserError, "gone", "no such file");
 });
 
+const SWITCHES = [
+  ...["memory.officialAliasing=true", "memory.skipZeroFeatures=true"],
+  ...["losses.memory.beforeUpdate=true", "losses.memory.startEpoch=1"],
+];
 const ONE_EPOCH = ["train.epochs=1", "train.panels=0"];
 
 test("a run begins with pixels of its images, says which classes it has not seen, and resumes to the same bytes", async () => {
-  const settings = tinyConfig(root, ...ONE_EPOCH, "memory.init=random-pixel");
+  const settings = tinyConfig(root, ...ONE_EPOCH, ...SWITCHES, "memory.init=random-pixel");
   const [whole, stopped] = [new RunFolder(temporary.join("whole")), new RunFolder(temporary.join("stopped"))];
   const { printed } = await runTiny(gpu, { config: settings, folder: whole });
   assert.match(printed, /memory: 5 of 5 batches/);
