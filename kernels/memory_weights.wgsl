@@ -13,8 +13,8 @@
 // where f_p . M_row = sum_a b_pa dots[a, row], and |f_p|^2 is a quadratic form of b_p: see `gram` in memory_norms.wgsl.
 //
 // A pixel belongs to the first empty slot of its class if there is one (with d_p = 1), else to the slot with the
-// largest cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none, nor, with
-// SKIP_ZERO, do those of |f_p| < 1e-6.
+// largest cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none, nor do,
+// with SKIP_ZERO, those of |f_p| < 1e-6.
 //
 // Both outputs are added to: clear them first, then dispatch once for each of the four values of (row_parity,
 // column_parity). One invocation takes all pixels between four neighbouring cells and adds to those four; cells of one

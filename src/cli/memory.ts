@@ -8,7 +8,7 @@ import { Mcibi } from "../models/mcibi.ts";
 import { PRESET_NAMES } from "../config/presets.ts";
 import { isCheckpoint, readWeights, requireClasses } from "../train/checkpoint.ts";
 import { serializeMemory } from "../train/memory_file.ts";
-import { MEMORY_METHODS, MOST_PER_CLASS, collectMemory } from "../train/memory_init.ts";
+import { MEMORY_METHODS, MOST_PER_CLASS, collectMemory, describeRows } from "../train/memory_init.ts";
 import type { MemoryMethod } from "../train/memory_init.ts";
 import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
 import { loaderOptions } from "../train/run.ts";
@@ -94,7 +94,7 @@ async function main(args: readonly string[]): Promise<number> {
       const shape = [numClasses, slots, model.featsChannels];
       await writeFileAtomic(out, serializeMemory({ shape, values }, spec, { method, split, seed }));
       const took = duration((performance.now() - begun) / 1000);
-      output.log(`${out}: ${summary(values, shape, spec.classNames)} (${took})`);
+      output.log(`${out}: ${describeRows(values, shape, spec)} (${took})`);
       return 0;
     } finally {
       await loader.close();
@@ -108,16 +108,6 @@ function parseMethod(name: string): MemoryMethod {
   const method = MEMORY_METHODS.find((known) => known === name);
   if (!method) throw new UserError(`--method is "${name}", expected ${MEMORY_METHODS.join(" or ")}`);
   return method;
-}
-
-/** How many slots are filled, and the classes of those that are not. */
-function summary(values: Float32Array, [, slots, channels]: readonly number[], names: readonly string[]): string {
-  const rows = Array.from({ length: values.length / channels }, (_, row) => row);
-  const empty = rows.filter((row) => values.subarray(row * channels, (row + 1) * channels).every((v) => v === 0));
-  const classes = [...new Set(empty.map((row) => names[Math.floor(row / slots)]))];
-  return (
-    `${rows.length - empty.length} of ${rows.length} slots` + (classes.length > 0 ? `; empty: ${classes.join(", ")}` : "")
-  );
 }
 
 await runMain(main);

@@ -119,8 +119,8 @@ export class Mcibi extends Segmentor<McibiPrediction> {
   }
 
   /**
-   * R [n, h, w, C] of image [n, h, w, 3] as a forward pass makes it, without the rest of it. It leaves no trace: nothing is
-   * recorded, and running statistics stay as they are.
+   * R [n, h, w, C] of image [n, h, w, 3] as a forward pass makes it, without the rest of that. Leaves no trace: nothing
+   * is recorded, and running statistics stay as they are.
    */
   representations(image: Tensor): Tensor {
     return noGrad(() => withFrozenStatistics(this, () => this.#represent(this.features(image))));
@@ -154,8 +154,8 @@ export class Mcibi extends Segmentor<McibiPrediction> {
   }
 
   /**
-   * Logits [K·F, K] of the memory's rows, as images of one pixel (spec section 4, L_M). In training all rows, empty ones
-   * too, enter the second decoder's batch statistics, and its running statistics where `updateRunning`.
+   * Logits [K·F, K] of the memory's rows, as images of one pixel (spec section 4, L_M). In training all rows, empty
+   * ones too, enter the second decoder's batch statistics, and its running statistics where `updateRunning`.
    */
   classifyMemory({ updateRunning, watch = unwatched }: { updateRunning: boolean; watch?: Watch }): Tensor {
     if (!this.memory) throw new Error("This network was built without memory: there are no rows to classify");

@@ -148,7 +148,7 @@ export abstract class Segmentor<P extends Prediction = Prediction> extends Modul
     return { ...this.head(maps, auxiliary, watch), auxiliary };
   }
 
-  /** The backbone's maps as the head is to see them: normalised and the last one downsampled, where the network does so. */
+  /** The backbone's maps as the head sees them: normalised and the last one downsampled, where the network does so. */
   protected features(image: Tensor, watch: Watch = unwatched): readonly Tensor[] {
     const outputs = this.backbone.forward(image, watch);
     const maps = this.#norms.length > 0 ? outputs.map((map, i) => this.#norms[i].forward(map)) : outputs;

@@ -1,5 +1,5 @@
 /**
- * Memories as files: safetensors with the one tensor [K, F, C] under its name in the state dict, and in the metadata the
+ * Memories as files: safetensors with one tensor [K, F, C] under its name in the state dict, and in the metadata the
  * classes that it is of. Checkpoints and official weights hold the same.
  */
 import type { DatasetSpec } from "../data/dataset.ts";

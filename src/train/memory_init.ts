@@ -1,7 +1,7 @@
 /**
  * What the memory starts with (spec section 2.2): random rows, or representations that the network itself makes of the
- * training images, which pass by once, as a training epoch would see them: augmented, in batches, with the statistics of
- * the batch. Nothing else about the network changes.
+ * training images. These pass by once, as a training epoch sees them: augmented, in batches, normalised by the batch.
+ * Nothing else about the network changes.
  */
 import type { Config } from "../config/config.ts";
 import { isMemoryInit } from "../config/memory_init.ts";
@@ -115,8 +115,8 @@ export interface MemoryInitOptions extends Pick<CollectOptions, "loader" | "spec
 }
 
 /**
- * Gives the empty slots of a network's memory what `memory.init` says. Slots that are filled, by weights from elsewhere,
- * keep what they have.
+ * Gives the empty slots of a network's memory what `memory.init` says. Those that weights from elsewhere have filled
+ * stay as they are.
  *
  * @returns what was done, in words; "" where nothing was; null when `signal` ended it, with nothing changed
  * @throws UserError naming a file that cannot be read or does not fit
@@ -129,19 +129,30 @@ export async function initializeMemory(gpu: Gpu, options: MemoryInitOptions): Pr
   const rows = await initialRows(gpu, model, memory.memory.shape, options);
   if (!rows) return null;
   const values = (await memory.memory.data()) as Float32Array;
-  const [, slots, channels] = memory.memory.shape;
-  const stillEmpty = new Set<string>();
-  let filled = 0;
-  for (let start = 0; start < values.length; start += channels) {
-    if (values.subarray(start, start + channels).some((value) => value !== 0)) continue;
-    const row = rows.subarray(start, start + channels);
-    if (row.some((value) => value !== 0)) filled++;
-    else stillEmpty.add(spec.classNames[Math.floor(start / channels / slots)]);
-    values.set(row, start);
-  }
+  const { shape } = memory.memory;
+  const taken = emptyRows(values, shape[2]);
+  for (const row of taken) values.set(rows.subarray(row * shape[2], (row + 1) * shape[2]), row * shape[2]);
   memory.assign(values);
-  const rest = stillEmpty.size > 0 ? `; to be filled when they are seen: ${[...stillEmpty].join(", ")}` : "";
-  return `memory from ${init}: ${filled} of ${values.length / channels} slots${rest}`;
+  const kept = sizeOf(shape) / shape[2] - taken.length;
+  const others = kept > 0 ? `${kept} from the weights, ` : "";
+  return `memory from ${init}: ${others}${describeRows(values, shape, spec)}`;
+}
+
+/** How many slots of a memory [K, F, C] are filled, and the classes of those that are not. */
+export function describeRows(
+  values: Float32Array,
+  [classes, slots, channels]: readonly number[],
+  { classNames }: DatasetSpec,
+): string {
+  const empty = emptyRows(values, channels);
+  const names = new Set(empty.map((row) => classNames[Math.floor(row / slots)]));
+  const rest = names.size > 0 ? `; empty until seen: ${[...names].join(", ")}` : "";
+  return `${classes * slots - empty.length} of ${classes * slots} slots filled${rest}`;
+}
+
+function emptyRows(values: Float32Array, channels: number): number[] {
+  const rows = Array.from({ length: values.length / channels }, (_, row) => row);
+  return rows.filter((row) => values.subarray(row * channels, (row + 1) * channels).every((value) => value === 0));
 }
 
 async function initialRows(

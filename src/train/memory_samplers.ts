@@ -78,11 +78,13 @@ export class PixelSampler implements Sampler {
   rows(): Float32Array {
     const { numClasses, slots, channels } = this.#options;
     const rows = this.#rows.slice();
-    const row = (i: number): Float32Array => rows.subarray(i * channels, (i + 1) * channels);
-    for (let first = 0; first < numClasses * slots; first += slots) {
-      for (let i = first + 1; i < first + slots; i++) {
-        const isKnown = Array.from({ length: i - first }, (_, k) => row(first + k)).some((other) => same(other, row(i)));
-        if (isKnown) row(i).fill(0);
+    for (let klass = 0; klass < numClasses; klass++) {
+      const known = new Set<string>();
+      for (let slot = 0; slot < slots; slot++) {
+        const start = (klass * slots + slot) * channels;
+        const row = rows.subarray(start, start + channels);
+        if (known.has(String(row))) row.fill(0);
+        known.add(String(row));
       }
     }
     return rows;
@@ -95,8 +97,8 @@ export interface MeanSamplerOptions extends SamplerOptions {
 }
 
 /**
- * Per slot a centre of what the images say about its class: the mean representation of the class's pixels in every image
- * is one vector, and the vectors of a class are grouped by spherical k-means.
+ * Per slot a centre of what the images say about its class: the mean representation of the class's pixels in one image
+ * is one vector, and spherical k-means groups the vectors of a class.
  */
 export class MeanSampler implements Sampler {
   readonly #options: MeanSamplerOptions;
@@ -159,5 +161,3 @@ function pixelsAt(labels: Int32Array, ranks: ReadonlyMap<number, number>, ignore
     return rank === 0 ? label : ignoreIndex;
   });
 }
-
-const same = (a: Float32Array, b: Float32Array): boolean => a.every((value, i) => value === b[i]);

@@ -17,7 +17,7 @@ export function showTotals({ passed, failed, skipped }: Totals): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-/** One line for a file, then indented ones for what failed, was skipped, or passed by another rule than the stored one. */
+/** One line for a file, then indented ones for what failed, was skipped, or passed by our own rule. */
 export function showFile(report: FileReport): string {
   const { file: { path }, cases } = report;
   if (cases.length === 0) return `${path}: inputs of other files`;

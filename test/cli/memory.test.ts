@@ -22,7 +22,7 @@ test("a memory of a checkpoint's representations, the same bytes for the same se
     const { code, stdout, stderr } = await runCommand("memory", [...what, "--seed", seed, "--out", out]);
     assert.is(code, 0, stderr);
     assert.match(stdout, /10 images of cityscapes train/);
-    assert.match(stdout, new RegExp(`${name}.safetensors: \\d+ of 38 slots; empty: .*truck`));
+    assert.match(stdout, new RegExp(`${name}.safetensors: \\d+ of 38 slots filled; empty until seen: .*truck`));
     return readFileSync(out);
   };
   const [first, again, other] = [await make("a", "1"), await make("b", "1"), await make("c", "2")];

@@ -93,7 +93,8 @@ test("validateConfig names the field and its range", () => {
   setField(file, "memory.init", "my/memory.safetensors");
   validateConfig(file);
   const slots = preset();
-  for (const [path, value] of [["memory.strategy", "mean"], ["memory.featsPerClass", "2"]]) setField(slots, path, value);
+  setField(slots, "memory.strategy", "mean");
+  setField(slots, "memory.featsPerClass", "2");
   assertUserError(() => validateConfig(slots), /memory\.strategy is mean.* 2 slots of memory\.featsPerClass/);
   setField(slots, "memory.enabled", "false");
   validateConfig(slots);

@@ -160,7 +160,7 @@ test("where the official update is none, the rows that it leaves whole and our o
   const changes: Change[] = [
     (tensors) => both.forEach((name) => (tensors.get(`case_0.${name}`)!.data[4] += 1)), // class 1, which is official
     (tensors) => both.forEach((name) => (tensors.get(`case_0.${name}`)!.data.fill(3, 0, 4))), // class 0, no longer NaN
-    (tensors) => both.forEach((name) => (tensors.get(`case_9.${name}`)!.data[0] += 1)), // class 0, no -1 is taken for it
+    (tensors) => both.forEach((name) => (tensors.get(`case_9.${name}`)!.data[0] += 1)), // class 0, which -1 is never
     (_, cases) => Object.assign(cases[5].params as object, { well_defined: true }),
   ];
   for (const change of changes) {
