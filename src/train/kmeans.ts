@@ -8,7 +8,7 @@ const MOST_ROUNDS = 100;
  * ends when no vector changes its group.
  *
  * @param vectors of one length, none of them zero
- * @returns `count` centres, or as many as there are different directions
+ * @returns `count` centres, or fewer where there are not as many directions
  */
 export function sphericalKmeans(vectors: readonly Float32Array[], count: number, random: Random): Float32Array[] {
   if (vectors.length === 0) return [];
@@ -19,10 +19,11 @@ export function sphericalKmeans(vectors: readonly Float32Array[], count: number,
     const next = directions.map((direction) => mostSimilar(direction, centres));
     if (next.every((group, i) => group === groups[i])) break;
     groups = next;
-    // A group that has lost all of its vectors keeps its centre: it may find others.
+    // A group that has lost all of its vectors keeps its centre: it may find others. So does one that cancels out.
     centres = centres.map((centre, k) => {
       const own = directions.filter((_, i) => groups[i] === k);
-      return own.length > 0 ? normalized(mean(own)) : centre;
+      const sum = own.length > 0 ? mean(own) : centre;
+      return dot(sum, sum) > 0 ? normalized(sum) : centre;
     });
   }
   const members = centres.map((_, k) => vectors.filter((_, i) => groups[i] === k));

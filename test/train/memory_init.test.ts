@@ -63,6 +63,7 @@ test("spherical k-means gives no more centres than there are directions", () => 
   assert.is(sphericalKmeans(parallel, 3, random()).length, 1);
   assert.is(sphericalKmeans([Float32Array.of(1, 0), Float32Array.of(0, 1)], 5, random()).length, 2);
   assert.equal(sphericalKmeans([], 2, random()), []);
+  assert.equal(sphericalKmeans([Float32Array.of(2, 0), Float32Array.of(-2, 0)], 1, random()), [Float32Array.of(0, 0)]);
 });
 
 /** Labels of three images of 12 pixels; class 0 has 1, 3 and 6 pixels in them, class 1 only one, class 2 none. */
