@@ -5,7 +5,7 @@ import { createLoader } from "../data/loader.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
 import { Mcibi } from "../models/mcibi.ts";
-import { PRESET_NAMES } from "../config/presets.ts";
+import { PRESET_SUMMARY } from "../config/presets.ts";
 import { isCheckpoint, readWeights, requireClasses } from "../train/checkpoint.ts";
 import { serializeMemory } from "../train/memory_file.ts";
 import { MEMORY_METHODS, MOST_PER_CLASS, collectMemory, describeRows } from "../train/memory_init.ts";
@@ -24,7 +24,7 @@ const COMMAND = {
   summary: "Makes a memory of what a network says of the training images of a dataset, for a run to start with.",
   options: {
     checkpoint: { value: "FILE", help: "A run's checkpoints/best.safetensors, or an official .pth. Required." },
-    preset: { value: "NAME", help: `The network of weights from elsewhere, one of ${PRESET_NAMES.join(", ")}.` },
+    preset: { value: "NAME", help: `The network of weights from elsewhere: ${PRESET_SUMMARY}.` },
     out: { value: "FILE", help: "The memory, ending in .safetensors. Required." },
     method: {
       value: "NAME",

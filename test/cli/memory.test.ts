@@ -16,18 +16,17 @@ const folder = new RunFolder(temporary.join("run"));
 await runTiny(await testGpu(), { config: tinyConfig(root), folder, stopAfter: 1 });
 
 test("a memory of a checkpoint's representations, the same bytes for the same seed", async () => {
-  const make = async (name: string, seed: string) => {
+  const make = async (name: string) => {
     const out = temporary.join(`${name}.safetensors`);
     const what = ["--checkpoint", folder.last, "--root", root, "--method", "random-pixel", "--slots", "2"];
-    const { code, stdout, stderr } = await runCommand("memory", [...what, "--seed", seed, "--out", out]);
+    const { code, stdout, stderr } = await runCommand("memory", [...what, "--seed", "1", "--out", out]);
     assert.is(code, 0, stderr);
     assert.match(stdout, /10 images of cityscapes train/);
     assert.match(stdout, new RegExp(`${name}.safetensors: \\d+ of 38 slots filled; empty until seen: .*truck`));
     return readFileSync(out);
   };
-  const [first, again, other] = [await make("a", "1"), await make("b", "1"), await make("c", "2")];
+  const [first, again] = await Promise.all([make("a"), make("b")]);
   assert.ok(first.equals(again));
-  assert.not.ok(first.equals(other));
   const { metadata, tensors } = parseSafetensors(first);
   assert.equal(tensors.get(MEMORY_NAME)!.shape, [19, 2, 8]);
   assert.is(JSON.parse(metadata.subject).classNames.length, 19);
@@ -42,8 +41,6 @@ test("options and networks that cannot be used: one line, exit code 2, nothing w
     [[...checkpoint, "--out", "memory.bin"], "--out is memory.bin", "FILE.safetensors"],
     [[...checkpoint, "--out", out, "--method", "mean"], '"mean"', "kmeans or random-pixel"],
     [[...checkpoint, "--out", out, "--method", "random-pixel", "--images", "3"], "--images", "kmeans"],
-    [[...checkpoint, "--out", out, "--slots", "0"], "--slots", "at least 1"],
-    [[...checkpoint, "--out", out, "--split", "gone"], "gone"],
   ];
   for (let i = 0; i < refused.length; i += 2) {
     const group = refused.slice(i, i + 2);
