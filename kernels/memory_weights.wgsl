@@ -13,7 +13,8 @@
 // where f_p . M_row = sum_a b_pa dots[a, row], and |f_p|^2 is a quadratic form of b_p: see `gram` in memory_norms.wgsl.
 //
 // A pixel belongs to the first empty slot of its class if there is one (with d_p = 1), else to the slot with the
-// largest cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none.
+// largest cosine, the first of equals. Pixels labelled ignore_index or outside 0 .. CLASSES - 1 belong to none, nor do,
+// with SKIP_ZERO, those of |f_p| < 1e-6.
 //
 // Both outputs are added to: clear them first, then dispatch once for each of the four values of (row_parity,
 // column_parity). One invocation takes all pixels between four neighbouring cells and adds to those four; cells of one
@@ -21,8 +22,8 @@
 //
 // layouts   labels [images, label_h, label_w]; dots [cells, CLASSES * SLOTS]; gram [cells, 5]; norms [CLASSES * SLOTS];
 //           weights, counts [CLASSES * SLOTS, cells]; cells q = (image * h + i) * w + j
-//           dots and gram are not read without COSINE
-// overrides CLASSES; SLOTS: slots per class; COSINE: weigh by distance
+//           dots are not read without COSINE, gram is not without COSINE or SKIP_ZERO
+// overrides CLASSES; SLOTS: slots per class; COSINE: weigh by distance; SKIP_ZERO: leave out pixels without features
 // params    images, h, w, label_h, label_w, ignore_index, row_parity, column_parity: as above
 //           y_step, y_start, y_unit: label row y lies at max(y_step * y + y_start, 0) / y_unit cells, in exact integers
 //           because rounded positions would move pixels between cells; x_step, x_start, x_unit: the same for columns
@@ -33,8 +34,10 @@
 override CLASSES: i32;
 override SLOTS: i32;
 override COSINE: bool;
+override SKIP_ZERO: bool;
 
 const EPS = 1e-8;
+const LEAST_LENGTH = 1e-6;
 const NO_ROW = -1;
 
 struct Params {
@@ -122,16 +125,20 @@ fn row_of(label: i32, mix: vec4f, taps: vec4i) -> i32 {
   return best;
 }
 
+// |f_p|^2, which is not finite where a vector with weight is not.
+fn squared_length(mix: vec4f, products: mat4x4f) -> f32 {
+  let squared = dot(mix, products * mix);
+  if (is_finite(squared)) { return squared; }
+  return mixed(mix, vec4f(
+    mixed(mix, products[0]), mixed(mix, products[1]), mixed(mix, products[2]), mixed(mix, products[3]),
+  ));
+}
+
 fn distance_of(mix: vec4f, row_dots: vec4f, row_norm: f32, products: mat4x4f) -> f32 {
+  let squared = squared_length(mix, products);
+  if (!is_finite(squared)) { return squared; } // max() below may turn NaN into 0, and the sums must show it
   var product = dot(mix, row_dots);
-  var squared = dot(mix, products * mix);
-  if (!is_finite(squared)) {
-    product = mixed(mix, row_dots);
-    squared = mixed(mix, vec4f(
-      mixed(mix, products[0]), mixed(mix, products[1]), mixed(mix, products[2]), mixed(mix, products[3]),
-    ));
-    if (!is_finite(squared)) { return squared; } // max() below may turn NaN into 0, and the sums must show it
-  }
+  if (!is_finite(product)) { product = mixed(mix, row_dots); }
   let length = sqrt(max(squared, 0.0));
   return max(1.0 - product / (max(length, EPS) * max(row_norm, EPS)), 0.0);
 }
@@ -162,7 +169,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let next_j = min(j + 1, w - 1);
   let taps = vec4i(top + j, top + next_j, bottom + j, bottom + next_j);
   var products: mat4x4f;
-  if (COSINE) { products = tap_products(taps); }
+  if (COSINE || SKIP_ZERO) { products = tap_products(taps); }
 
   let y_first = first_pixel(i, params.y_step, params.y_start, params.y_unit);
   let x_first = first_pixel(j, params.x_step, params.x_start, params.x_unit);
@@ -188,6 +195,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let u = fraction(x, j, w, params.x_step, params.x_start, params.x_unit);
       mix = vec4f((1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u);
       next = row_of(labels[(image * i32(params.label_h) + y) * i32(params.label_w) + x], mix, taps);
+      if (SKIP_ZERO && squared_length(mix, products) < LEAST_LENGTH * LEAST_LENGTH) { next = NO_ROW; }
     }
     if (next != row) {
       add(row, taps, weighted, counted);

@@ -131,6 +131,14 @@ export interface MemoryConfig {
   strategy: "cosine_similarity" | "mean";
   /** With several slots per class, one that no pixel chose stays, or shrinks as in the official code. */
   unassigned: "keep" | "decay";
+  /** Leaves pixels without features out of the update, which else pull their class towards 0. */
+  skipZeroFeatures: boolean;
+  /**
+   * What a slot starts with: `first-batch-mean`, nothing, and the mean of its class in the first batch that has it;
+   * `random`, lengths of normal numbers; `random-pixel`, the representation of a pixel of its class; `kmeans`, a centre
+   * of its class's representations; or the path of a file that has a memory. See train/memory_init.ts.
+   */
+  init: string;
   /** Weight of the new value at the first iteration, in [0, 1]. */
   momentum: number;
   /** Exponent of the momentum's decay; 0 keeps it constant. */
@@ -139,6 +147,8 @@ export interface MemoryConfig {
   momentumFloor: number;
   /** Follows the learning rate (warm-up included) instead of its own decay. */
   coupleToLr: boolean;
+  /** Gradients as the official code makes them, from the updated memory: wrong ones, to compare with. */
+  officialAliasing: boolean;
 }
 
 /** The terms of the loss, and their weights. */
@@ -172,6 +182,8 @@ export interface LossesConfig {
     maskEmptySlots: boolean;
     /** Lets the memory rows enter the running statistics of the second decoder, as the official code does. */
     updateRunningStats: boolean;
+    /** Takes the rows as forward read them, instead of the updated ones as the official code does. */
+    beforeUpdate: boolean;
   };
 }
 

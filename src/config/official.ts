@@ -222,6 +222,7 @@ function officialLossOptions(config: OfficialConfig): LossOptions {
       startEpoch: 2,
       maskEmptySlots: false,
       updateRunningStats: true,
+      beforeUpdate: false,
     },
     ...pixels[0],
   };

@@ -32,10 +32,13 @@ export const OFFICIAL: Config = {
     hardAggregate: false,
     strategy: "cosine_similarity",
     unassigned: "keep",
+    skipZeroFeatures: false,
+    init: "first-batch-mean",
     momentum: 0.9,
     momentumPower: 0.9,
     momentumFloor: 0.01,
     coupleToLr: false,
+    officialAliasing: false,
   },
   losses: {
     stage1: 0.4,
@@ -46,7 +49,7 @@ export const OFFICIAL: Config = {
     labelSmoothing: 0,
     lowest: 0,
     ohem: { minKept: 0, threshold: 0.7 },
-    memory: { weight: 0, startEpoch: 2, maskEmptySlots: true, updateRunningStats: true },
+    memory: { weight: 0, startEpoch: 2, maskEmptySlots: true, updateRunningStats: true, beforeUpdate: false },
   },
   optim: {
     type: "sgd",

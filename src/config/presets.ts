@@ -2,7 +2,7 @@ import { UserError } from "../errors.ts";
 import { BASELINE_PRESETS, CITYSCAPES_BUDGET } from "./baseline_presets.ts";
 import { changed } from "./changes.ts";
 import type { Config } from "./config.ts";
-import { OFFICIAL_PRESETS } from "./official_presets.ts";
+import { OFFICIAL, OFFICIAL_PRESETS } from "./official_presets.ts";
 
 /**
  * For two CPU cores: a slim ResNet-18 with a narrow head, trained within minutes. So short a training lives by the number
@@ -34,17 +34,7 @@ const tiny: Config = {
     headSlope: 0,
     alignCorners: false,
   },
-  memory: {
-    enabled: true,
-    featsPerClass: 1,
-    hardAggregate: false,
-    strategy: "cosine_similarity",
-    unassigned: "keep",
-    momentum: 0.9,
-    momentumPower: 0.9,
-    momentumFloor: 0.01,
-    coupleToLr: false,
-  },
+  memory: OFFICIAL.memory,
   losses: {
     stage1: 0.4,
     stage2: 1,
@@ -54,7 +44,7 @@ const tiny: Config = {
     labelSmoothing: 0,
     lowest: 0,
     ohem: { minKept: 0, threshold: 0.7 },
-    memory: { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false },
+    memory: { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false, beforeUpdate: false },
   },
   optim: {
     type: "sgd",
@@ -104,11 +94,11 @@ const cityscapesVal = changed(
   { name: "cityscapes-val", data: { trainSplit: "train" }, eval: { mode: "whole", average: "logits" } },
 );
 
-/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D6, D9, D10). */
+/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D7, D9, D10). */
 const paper = changed(cityscapesVal, {
   name: "paper",
   model: { keyQueryConvs: 1, contextAttention: false, fusion: "concat3" },
-  memory: { momentum: 0.9 },
+  memory: { momentum: 0.9, init: "random-pixel" },
   losses: { memory: { weight: 1, startEpoch: 1 } },
 });
 

@@ -2,6 +2,7 @@ import { UserError } from "../errors.ts";
 import { BACKBONE_TYPES, isBackboneType } from "./backbone.ts";
 import type { BackboneType } from "./backbone.ts";
 import type { Config, VitConfig } from "./config.ts";
+import { MEMORY_INITS, isMemoryInit } from "./memory_init.ts";
 
 /** A field's path, what it may hold, and the test; values come with the type of the preset's value (see `setField`). */
 type Rule = readonly [path: string, expected: string, holds: (value: never) => boolean];
@@ -73,6 +74,11 @@ const RULES: readonly Rule[] = [
   ["memory.featsPerClass", ...COUNT],
   ["memory.strategy", ...oneOf("cosine_similarity", "mean")],
   ["memory.unassigned", ...oneOf("keep", "decay")],
+  [
+    "memory.init",
+    `${MEMORY_INITS.join(", ")}, or a file that has a memory (.safetensors, .pth)`,
+    (value: string) => isMemoryInit(value) || /\.(safetensors|pth)$/.test(value),
+  ],
   ["memory.momentum", ...FRACTION],
   ["memory.momentumPower", ...NOT_NEGATIVE],
   ["memory.momentumFloor", ...FRACTION],
@@ -194,6 +200,12 @@ function validateNetwork(config: Config): void {
   const isMcibi = segmentor === "mcibi";
   if (!isMcibi && memory.enabled) {
     throw new UserError(`model.segmentor is ${segmentor}, which has no memory: it goes with memory.enabled=false`);
+  }
+  if (memory.enabled && memory.strategy === "mean" && memory.featsPerClass > 1) {
+    throw new UserError(
+      `memory.strategy is mean, which cannot tell the ${memory.featsPerClass} slots of memory.featsPerClass apart: ` +
+        "it goes with one, several with cosine_similarity",
+    );
   }
   const [name, field] = isMcibi ? [host, "host"] : [segmentor, "segmentor"];
   if (["ocr", "ocrnet"].includes(name) && losses.aux === 0) {

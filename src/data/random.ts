@@ -7,7 +7,7 @@ import { philox4x32 } from "../random.ts";
 import type { Word4 } from "../random.ts";
 
 /** What a sequence is for: sequences of different purpose never meet. */
-export const PURPOSE = { shuffle: 0, augment: 1 } as const;
+export const PURPOSE = { shuffle: 0, augment: 1, memory: 2 } as const;
 
 /** One sequence of random numbers. */
 export class Random {

@@ -1,5 +1,6 @@
+import { noGrad } from "../autograd/tape.ts";
 import { reshape } from "../ops/shape_ops.ts";
-import { BatchNorm2d, convBnAct } from "../nn/layers.ts";
+import { convBnAct, withFrozenStatistics } from "../nn/layers.ts";
 import type { Sequential } from "../nn/layers.ts";
 import { prototypeLoss } from "../nn/losses.ts";
 import type { Layer } from "../nn/module.ts";
@@ -39,7 +40,7 @@ export interface McibiOptions
   /** Width of what the decoders see; default featsChannels. */
   readonly outChannels?: number;
   /** Null: the host network alone, without memory and stage-1 decoder. */
-  readonly memory: Pick<FeatureMemoryOptions, "featsPerClass" | "hardAggregate" | "strategy" | "unassigned"> | null;
+  readonly memory: Omit<FeatureMemoryOptions, keyof ContextFusionOptions | "numClasses"> | null;
   readonly dropout: number;
 }
 
@@ -59,6 +60,8 @@ export interface McibiPrediction extends Prediction {
 export class Mcibi extends Segmentor<McibiPrediction> {
   /** Null when the memory is switched off. */
   readonly memory: FeatureMemory | null;
+  /** C. */
+  readonly featsChannels: number;
   protected override readonly needsAuxiliary: boolean;
   readonly #context: Layer | ObjectContext | null;
   readonly #hasPyramid: boolean;
@@ -71,6 +74,7 @@ export class Mcibi extends Segmentor<McibiPrediction> {
   constructor(options: McibiOptions, random: RandomState) {
     super(options, random);
     const { host, numClasses, featsChannels, outChannels = featsChannels, headSlope: slope, memory } = options;
+    this.featsChannels = featsChannels;
     if (host.type === "ocr" && !options.auxiliary) throw new Error("The host OCR needs an auxiliary head");
     this.needsAuxiliary = host.type === "ocr";
     this.#hasPyramid = host.type === "upernet";
@@ -98,7 +102,7 @@ export class Mcibi extends Segmentor<McibiPrediction> {
    */
   protected head(maps: readonly Tensor[], auxiliary: readonly Tensor[], watch: Watch): McibiPrediction {
     const last = maps[maps.length - 1];
-    const feats = watch("memory_input", this.#bottleneck.forwardBlock(last));
+    const feats = watch("memory_input", this.#represent(maps));
     const map =
       this.#context instanceof ObjectContext
         ? this.#context.augment(feats, auxiliary[auxiliary.length - 1])
@@ -114,6 +118,18 @@ export class Mcibi extends Segmentor<McibiPrediction> {
     return { feats, stage1, logits };
   }
 
+  /**
+   * R [n, h, w, C] of image [n, h, w, 3] as a forward pass makes it, without the rest of that. Leaves no trace: nothing
+   * is recorded, and running statistics stay as they are.
+   */
+  representations(image: Tensor): Tensor {
+    return noGrad(() => withFrozenStatistics(this, () => this.#represent(this.features(image))));
+  }
+
+  #represent(maps: readonly Tensor[]): Tensor {
+    return this.#bottleneck.forwardBlock(maps[maps.length - 1]);
+  }
+
   /** Collects this forward pass's representations for the memory, too. */
   protected headTerms(
     { feats, stage1, logits }: McibiPrediction,
@@ -126,29 +142,30 @@ export class Mcibi extends Segmentor<McibiPrediction> {
     return terms.set("loss_cls_stage2", this.supervise(logits, options.stage2, batch, options));
   }
 
-  /** Updates the memory first: its loss sees it updated. */
+  /** Updates the memory, before its loss sees it or after. */
   override stepTerms({ epoch, memoryMomentum }: TrainingStep, options: LossOptions, watch: Watch): LossTerms {
-    this.memory?.update(memoryMomentum);
-    const { weight, startEpoch, maskEmptySlots, updateRunningStats } = options.memory;
-    if (!this.memory || weight === 0 || epoch < startEpoch) return new Map();
-    const rows = this.classifyMemory({ updateRunning: updateRunningStats, watch });
-    const scores = reshape(rows, [rows.shape[0], rows.shape[3]]);
-    return new Map([["loss_memory", prototypeLoss(scores, this.memory.memory, { weight, maskEmpty: maskEmptySlots })]]);
+    const { weight, startEpoch, maskEmptySlots, updateRunningStats, beforeUpdate } = options.memory;
+    if (!beforeUpdate) this.memory?.update(memoryMomentum);
+    const terms: LossTerms = new Map();
+    if (this.memory && weight > 0 && epoch >= startEpoch) {
+      const rows = this.classifyMemory({ updateRunning: updateRunningStats, watch });
+      const scores = reshape(rows, [rows.shape[0], rows.shape[3]]);
+      terms.set("loss_memory", prototypeLoss(scores, this.memory.memory, { weight, maskEmpty: maskEmptySlots }));
+    }
+    if (beforeUpdate) this.memory?.update(memoryMomentum);
+    return terms;
   }
 
   /**
-   * Logits [K·F, K] of the memory's rows, as images of one pixel (spec section 4, L_M). In training the rows enter the
-   * second decoder's batch statistics, and its running statistics where `updateRunning`.
+   * Logits [K·F, K] of the memory's rows, as images of one pixel (spec section 4, L_M). In training all rows, empty
+   * ones too, enter the second decoder's batch statistics, and its running statistics where `updateRunning`.
    */
   classifyMemory({ updateRunning, watch = unwatched }: { updateRunning: boolean; watch?: Watch }): Tensor {
     if (!this.memory) throw new Error("This network was built without memory: there are no rows to classify");
     const [classes, slots, channels] = this.memory.memory.shape;
     const rows = this.memory.memory.view([classes * slots, 1, 1, channels]);
-    const norms = this.#decoder2.layers.filter((layer) => layer instanceof BatchNorm2d);
-    for (const norm of norms) norm.updateRunning = updateRunning;
-    const logits = this.#decoder2.forward(rows);
-    for (const norm of norms) norm.updateRunning = true;
-    return watch("preds_memory", logits);
+    const classify = () => this.#decoder2.forward(rows);
+    return watch("preds_memory", updateRunning ? classify() : withFrozenStatistics(this.#decoder2, classify));
   }
 }
 

@@ -1,8 +1,9 @@
 import { aggregateMemory } from "../ops/aggregate.ts";
+import type { AggregateOptions } from "../ops/aggregate.ts";
 import { concat } from "../ops/concat.ts";
 import { moveMemory, sumForMemory } from "../ops/memory.ts";
 import type { MemorySums } from "../ops/memory.ts";
-import type { MemoryStrategy } from "../ops/memory.options.ts";
+import type { MemoryStrategy, MemoryUpdateOptions } from "../ops/memory.options.ts";
 import { zeros } from "../nn/init.ts";
 import { ModuleList, convBnAct } from "../nn/layers.ts";
 import type { Sequential } from "../nn/layers.ts";
@@ -21,9 +22,15 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
   readonly featsPerClass?: number;
   /** Mixes rows by the one-hot of the most likely class; then no gradient reaches the logits. Default false. */
   readonly hardAggregate?: boolean;
-  /** What rows move towards, and what becomes of a slot that no pixel chose; see ops/memory. Default cosine, keep. */
+  /** What rows move towards, what becomes of a slot that no pixel chose, which pixels count; see ops/memory. */
   readonly strategy?: MemoryStrategy;
   readonly unassigned?: "keep" | "decay";
+  readonly skipZeroFeatures?: boolean;
+  /**
+   * Backward takes the updated memory for the one that forward read, as it does in the official code, which updates in
+   * place (spec section 1.4, D12). Then the gradient is not that of the loss. Default false.
+   */
+  readonly officialAliasing?: boolean;
 }
 
 /**
@@ -41,8 +48,8 @@ export class FeatureMemory extends ContextFusion {
   readonly #fuseSlots: Sequential | null;
   /** Null where one convolution joins memory and context at once. */
   readonly #bottleneck: Sequential | null;
-  readonly #isHard: boolean;
-  readonly #rule: { strategy: MemoryStrategy; unassigned: "keep" | "decay"; alignCorners: boolean };
+  readonly #aggregate: AggregateOptions;
+  readonly #rule: Omit<MemoryUpdateOptions, "momentum" | "ignoreIndex">;
 
   constructor(options: FeatureMemoryOptions) {
     const { numClasses, featsChannels, outChannels, slope, featsPerClass = 1 } = options;
@@ -68,15 +75,25 @@ export class FeatureMemory extends ContextFusion {
       hardAggregate = false,
       strategy = "cosine_similarity",
       unassigned = "keep",
+      skipZeroFeatures = false,
       alignCorners = false,
+      officialAliasing = false,
     } = options;
-    this.#isHard = hardAggregate;
-    this.#rule = { strategy, unassigned, alignCorners };
+    this.#aggregate = {
+      hard: hardAggregate,
+      memoryInBackward: officialAliasing ? () => this.memory : undefined,
+    };
+    this.#rule = { strategy, unassigned, skipZeroFeatures, alignCorners };
   }
 
   /** M as it is now. */
   get memory(): Tensor {
     return this.#memory.tensor;
+  }
+
+  /** Overwrites M with values [K, F, C]; a slot of zeros is an empty one. */
+  assign(values: Float32Array): void {
+    this.#memory.assign(values);
   }
 
   /**
@@ -86,7 +103,7 @@ export class FeatureMemory extends ContextFusion {
   forward(feats: Tensor, logits: Tensor, context: ImageContext | null, watch: Watch = unwatched): Tensor {
     const suffix = (slot: number): string => (this.#attentions.length === 1 ? "" : `_${slot}`);
     const attended = this.#attentions.map((attention, slot) => {
-      const mixture = aggregateMemory(logits, this.memory, slot, { hard: this.#isHard });
+      const mixture = aggregateMemory(logits, this.memory, slot, this.#aggregate);
       const selected = watch(`selected_memory${suffix(slot)}`, mixture);
       return watch(`attended_memory${suffix(slot)}`, attention.forward(feats, selected));
     });

@@ -64,6 +64,8 @@ export interface LossOptions extends PixelLossOptions {
     readonly startEpoch: number;
     readonly maskEmptySlots: boolean;
     readonly updateRunningStats: boolean;
+    /** Of the rows as forward read them, instead of the updated ones. */
+    readonly beforeUpdate: boolean;
   };
 }
 
@@ -142,16 +144,21 @@ export abstract class Segmentor<P extends Prediction = Prediction> extends Modul
    * `preds_aux1`, `preds_aux2`, ...), and what the head names.
    */
   forward(image: Tensor, watch: Watch = unwatched): P & Auxiliary {
-    const outputs = this.backbone.forward(image, watch);
-    const maps = this.#norms.length > 0 ? outputs.map((map, i) => this.#norms[i].forward(map)) : outputs;
-    const deepest = maps[maps.length - 1];
+    const maps = this.features(image, watch);
     const heads = this.training || this.needsAuxiliary ? this.#auxiliary : [];
     const supervised = maps.slice(maps.length - 1 - heads.length);
     const auxiliary = heads.map((head, i) => {
       return watch(auxiliaryName("preds_aux", i, heads.length), head.forwardBlock(supervised[i]));
     });
-    const last = this.#downsample?.forwardBlock(deepest) ?? deepest;
-    return { ...this.head([...maps.slice(0, -1), last], auxiliary, watch), auxiliary };
+    return { ...this.head(maps, auxiliary, watch), auxiliary };
+  }
+
+  /** The backbone's maps as the head sees them: normalised and the last one downsampled, where the network does so. */
+  protected features(image: Tensor, watch: Watch = unwatched): readonly Tensor[] {
+    const outputs = this.backbone.forward(image, watch);
+    const maps = this.#norms.length > 0 ? outputs.map((map, i) => this.#norms[i].forward(map)) : outputs;
+    const last = maps[maps.length - 1];
+    return [...maps.slice(0, -1), this.#downsample?.forwardBlock(last) ?? last];
   }
 
   /** Forward pass of a batch and the losses of its pixels. */
@@ -171,7 +178,7 @@ export abstract class Segmentor<P extends Prediction = Prediction> extends Modul
     return new Map();
   }
 
-  /** @param maps of the backbone, the last one as the head is to see it */
+  /** @param maps see `features` */
   protected abstract head(maps: readonly Tensor[], auxiliary: readonly Tensor[], watch: Watch): P;
 
   /** The terms besides those of the auxiliary heads. */

@@ -13,6 +13,14 @@ export const ones: Initializer = (values) => {
   values.fill(1);
 };
 
+/** |x| of normal numbers x: random rows whose cosine to features of a ReLU, and among each other, is not negative. */
+export const halfNormal: Initializer = (values, uniform) => {
+  for (let i = 0; i < values.length; i++) {
+    // Box and Muller's; 1 - u is never 0.
+    values[i] = Math.abs(Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+  }
+};
+
 /** PyTorch's default for convolutions and linear layers, weights and biases alike: U(-b, b), b = 1 / sqrt(fan_in). */
 export function uniformFanIn(fanIn: number): Initializer {
   const bound = 1 / Math.sqrt(fanIn);

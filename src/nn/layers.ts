@@ -91,6 +91,17 @@ export class BatchNorm2d extends Layer {
   }
 }
 
+/** fn(), without its training passes through `module` entering the running statistics there. */
+export function withFrozenStatistics<T>(module: Module, fn: () => T): T {
+  const norms = [...module.walk()].filter((inner) => inner instanceof BatchNorm2d);
+  for (const norm of norms) norm.updateRunning = false;
+  try {
+    return fn();
+  } finally {
+    for (const norm of norms) norm.updateRunning = true;
+  }
+}
+
 /** max(x, 0); any shape. */
 export class ReLU extends Layer {
   readonly slope = 0;

@@ -40,6 +40,12 @@ export abstract class Module {
     return counter;
   }
 
+  /** This module and everything below it; one that is a child twice comes twice. */
+  *walk(): Generator<Module, void, undefined> {
+    yield this;
+    for (const module of this.#children.values()) yield* module.walk();
+  }
+
   /** Switches this module and everything below it. */
   train(mode = true): this {
     this.#training = mode;

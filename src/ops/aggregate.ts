@@ -1,7 +1,8 @@
+import { createNode, isGradEnabled, noGrad } from "../autograd/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 import { argmax } from "./argmax.ts";
-import { apply, defineOp } from "./define.ts";
+import { apply, defineOp, edgeOf } from "./define.ts";
 import { matmul } from "./matmul.ts";
 import { ndarray } from "./ndarray.ts";
 import { reshape } from "./shape_ops.ts";
@@ -12,6 +13,8 @@ import { softmax } from "./softmax.ts";
 export interface AggregateOptions {
   /** Take the vector of the most likely class, the first of equals, instead of the expected vector. */
   readonly hard: boolean;
+  /** What backward takes for the memory, asked when it runs. Default: the memory of forward, as is right. */
+  readonly memoryInBackward?: () => Tensor;
 }
 
 const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>({
@@ -47,7 +50,8 @@ const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>(
 /**
  * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of its class
  * (spec 1.3, rows 7 and 8). The gradient goes to the logits only (spec 2.8): the memory is a constant, and must not be
- * written to before backward. `hard` passes no gradient at all.
+ * written to before backward, which the official code does: `memoryInBackward` makes the gradient that follows from
+ * that. `hard` passes no gradient at all.
  *
  * @param logits [n, h, w, K]
  * @param memory [K, F, C]
@@ -68,13 +72,25 @@ export function aggregateMemory(logits: Tensor, memory: Tensor, slot: number, op
     throw new Error(`aggregateMemory: there is no slot ${slot}; the memory has ${slots} per class, counted from 0`);
   }
   const shape = [...logits.shape.slice(0, 3), channels];
-  return options.hard ? apply(lookUpOp, [logits, memory], { slot }) : mix(logits, memory, slot, shape);
+  if (options.hard) return apply(lookUpOp, [logits, memory], { slot });
+  const weights = reshape(softmax(logits), [logits.size / classes, classes]);
+  const { memoryInBackward: later } = options;
+  const mixture = later ? mixAliased(weights, memory, slot, later) : matmul(weights, rowsOf(memory, slot));
+  return reshape(mixture, shape);
 }
 
-function mix(logits: Tensor, memory: Tensor, slot: number, shape: readonly number[]): Tensor {
+/** [K, C] of one slot: a constant, since a view has no history. */
+function rowsOf(memory: Tensor, slot: number): Tensor {
   const [classes, slots, channels] = memory.shape;
-  const weights = reshape(softmax(logits), [logits.size / classes, classes]);
   const rows = slots === 1 ? memory : slice(memory, 1, slot, slot + 1);
-  const constant = rows.view([classes, channels]); // a view has no history: no gradient reaches the memory
-  return reshape(matmul(weights, constant), shape);
+  return rows.view([classes, channels]);
+}
+
+/** weights·M with the gradient grad·M'ᵀ, M' being the memory that there is by then. */
+function mixAliased(weights: Tensor, memory: Tensor, slot: number, later: () => Tensor): Tensor {
+  const mixture = noGrad(() => matmul(weights, rowsOf(memory, slot)));
+  if (!isGradEnabled() || !weights.tracksGrad) return mixture;
+  const gradient = (grad: Tensor) => noGrad(() => matmul(grad, rowsOf(later(), slot), { transposeB: true }));
+  mixture.node = createNode<Tensor>("memory_mixture", [edgeOf(weights)], (grad) => [gradient(grad)], [mixture]);
+  return mixture;
 }

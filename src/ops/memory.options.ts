@@ -16,4 +16,6 @@ export interface MemoryUpdateOptions {
    * to (1 - momentum) of itself as in the official code.
    */
   readonly unassigned?: "keep" | "decay";
+  /** Leaves out pixels whose feature vector is shorter than 1e-6, which else pull their class towards 0. */
+  readonly skipZeroFeatures?: boolean;
 }

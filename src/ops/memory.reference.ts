@@ -8,6 +8,7 @@ import type { NdArray } from "./ndarray.ts";
 const EPS = 1e-8;
 /** Mean weight below which weights are uniform: the precision of a cosine in f32 (see kernels/memory_update.wgsl). */
 const LEAST_MEAN_WEIGHT = 1e-6;
+const LEAST_LENGTH = 1e-6;
 
 export function updateReference(
   memory: NdArray,
@@ -25,7 +26,8 @@ export function updateReference(
     const pixels: Float64Array[] = [];
     labels.data.forEach((label, p) => {
       if (label !== klass || label === options.ignoreIndex) return;
-      pixels.push(resized.subarray(p * channels, (p + 1) * channels));
+      const pixel = resized.subarray(p * channels, (p + 1) * channels);
+      if (!options.skipZeroFeatures || !(Math.hypot(...pixel) < LEAST_LENGTH)) pixels.push(pixel);
     });
     if (pixels.length === 0 || !pixels.every((pixel) => pixel.every(Number.isFinite))) continue;
 
@@ -129,5 +131,8 @@ export const updateSamples: readonly Sample<MemoryUpdateOptions>[] = [
   sample([4, 1, 6], [2, 3, 4, 6], [9, 8], { ignoreIndex: 2 }),
   sample([3, 2, 8], [2, 3, 4, 8], [24, 30]),
   sample([3, 3, 8], [2, 4, 3, 8], [10, 9], { unassigned: "decay" }, true),
+  sample([4, 1, 3], [2, 3, 4, 3], [24, 30], { skipZeroFeatures: true }),
+  sample([4, 2, 2], [1, 5, 4, 2], [9, 8], { skipZeroFeatures: true }),
+  sample([4, 1, 1], [1, 5, 4, 1], [9, 8], { skipZeroFeatures: true, strategy: "mean" }),
   sample([19, 1, 16], [2, 9, 11, 16], [36, 44], { momentum: 1 }),
 ];

@@ -114,10 +114,13 @@ function pixelWeights(
   const rows = classes * slots;
   const cells = images * h * w;
   const cosine = options.strategy === "cosine_similarity";
-  let dots = norms; // bound but not read by the mean strategy
+  const skipZero = options.skipZeroFeatures ?? false;
+  let dots = norms; // bound but not read where it is not needed
   let gram = norms;
   if (cosine) {
     dots = noGrad(() => matmul(features.view([cells, channels]), memory.view([rows, channels]), { transposeB: true }));
+  }
+  if (cosine || skipZero) {
     gram = Tensor.empty(gpu, [cells, 5]);
     gpu.run("memory_norms.gram_products", { features, gram }, {
       elements: cells,
@@ -149,7 +152,7 @@ function pixelWeights(
           row_parity: rowParity,
           column_parity: columnParity,
         },
-        constants: { CLASSES: classes, SLOTS: slots, COSINE: cosine },
+        constants: { CLASSES: classes, SLOTS: slots, COSINE: cosine, SKIP_ZERO: skipZero },
       });
     }
   }

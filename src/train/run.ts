@@ -10,6 +10,7 @@ import { loadBackbone, loadWeights, requireClasses, restoreTrainer } from "./che
 import { serializeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint, Progress, Weights } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
+import { initializeMemory } from "./memory_init.ts";
 import { Meter } from "./meter.ts";
 import { scores } from "./metrics.ts";
 import type { Confusion } from "./metrics.ts";
@@ -117,6 +118,7 @@ class Run {
 
   async run(): Promise<Confusion | null> {
     const { epochs } = this.#config.train;
+    if (!this.#options.resume && !(await this.#initializeMemory())) return null;
     const { stepsPerEpoch } = this.#loader;
     let confusion: Confusion | null = null;
     for (let epoch = Math.max(this.#epochAfter(this.#trainer.iteration) - 1, 1); epoch <= epochs; epoch++) {
@@ -131,6 +133,19 @@ class Run {
     if (!confusion) return this.#stop();
     await this.#options.folder.writeJson("result.json", this.#result(confusion));
     return confusion;
+  }
+
+  /** False when stopped, before there is anything to save. */
+  async #initializeMemory(): Promise<boolean> {
+    const { gpu, trainSet, output, signal, check } = this.#options;
+    const done = await initializeMemory(gpu, {
+      ...{ model: this.#trainer.model, config: this.#config, loader: this.#loader, spec: trainSet.spec, signal },
+      onProgress: (batch, total) => output.show(`memory: ${batch} of ${total} batches`),
+    });
+    check();
+    if (done === null) output.log("stopped before the first iteration; there is nothing to save");
+    else if (done !== "") output.log(`${done} (${duration(this.#seconds)})`);
+    return done !== null;
   }
 
   /** Leaves no folder behind that a run could not be continued from. */

@@ -36,9 +36,11 @@ const EARLIER = {
     ...{ segmentor: "mcibi", keyQueryConvs: 2, contextAttention: true, fusion: "official" },
     backbone: { type: "resnet" },
   },
+  memory: { skipZeroFeatures: false, init: "first-batch-mean", officialAliasing: false },
   losses: {
     ...{ classWeights: [], normByClassWeights: true, labelSmoothing: 0, lowest: 0 },
     ohem: { minKept: 0, threshold: 0.7 },
+    memory: { beforeUpdate: false },
   },
   optim: { type: "sgd", betas: [0.9, 0.999], eps: 1e-8, minLr: 0, backbone: { lr: 1, weightDecay: 1 } },
   data: { keepRatio: true, rotate: { probability: 0, degrees: 30 } },

@@ -1,4 +1,4 @@
-/** Cases of the modules of MCIBI, each by itself, and of the memory's update. */
+/** Cases of the modules of MCIBI, each by itself. */
 import { Aspp } from "../models/aspp.ts";
 import { FeatureMemory } from "../models/memory_module.ts";
 import { PyramidPooling } from "../models/ppm.ts";
@@ -9,15 +9,12 @@ import type { StateTensor } from "../nn/state.ts";
 import { readTensors } from "../nn/readback.ts";
 import { backward } from "../ops/define.ts";
 import { add, mul } from "../ops/elementwise.ts";
-import { updateMemory } from "../ops/memory.ts";
-import type { MemoryStrategy } from "../ops/memory.options.ts";
 import { sum } from "../ops/reduce.ts";
-import { coupledMomentum } from "../optim/schedule.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { FixtureCase } from "./fixture.ts";
 import { channelsLast } from "./layout.ts";
 import { paramsOf } from "./params.ts";
-import { Skip, download, upload } from "./runner.ts";
+import { download, upload } from "./runner.ts";
 import type { Results, Runner } from "./runner.ts";
 
 export interface Block {
@@ -173,48 +170,4 @@ export async function collectState(module: Module, prefix: string, into: Results
   for (const [name, { shape, data }] of await module.stateDict()) {
     into.set(prefix + name, { shape, data: data instanceof Float32Array ? data : Int32Array.from(data, Number) });
   }
-}
-
-interface UpdateParams {
-  readonly strategy: MemoryStrategy;
-  readonly ignore_index: number;
-  readonly momentum_cfg: {
-    readonly base_momentum: number;
-    readonly base_lr: number;
-    readonly adjust_by_learning_rate: boolean;
-  };
-  readonly learning_rates: readonly number[];
-  readonly well_defined?: boolean;
-}
-
-/** Updates one after the other; files of degenerate cases use the same features for each and keep the last result. */
-export const memoryUpdate: Runner = async ({ gpu }, item) => {
-  const params = paramsOf<UpdateParams>(item, [
-    "num_classes", "num_feats_per_cls", "strategy", "ignore_index", "momentum_cfg", "learning_rates",
-    "effective_momentum", "steps", "well_defined", "nonfinite_count",
-  ]);
-  const { strategy, ignore_index: ignoreIndex, momentum_cfg: rule, learning_rates: rates } = params;
-  if (params.well_defined === false) throw new Skip("the official result is NaN or rounding noise, which is no target");
-  const results: Results = new Map();
-  let current = upload(gpu, item.tensor("memory_before"));
-  for (const [t, lr] of rates.entries()) {
-    const suffix = item.inputs.includes(`features_step_${t}`) ? `_step_${t}` : "";
-    const labels = item.tensor(`segmentation${suffix}`);
-    checkLabels(labels.data, current.shape[0], ignoreIndex);
-    const { base_momentum: momentum, base_lr: baseLr, adjust_by_learning_rate: follows } = rule;
-    current = updateMemory(current, upload(gpu, item.tensor(`features${suffix}`), channelsLast), upload(gpu, labels), {
-      momentum: follows ? coupledMomentum(lr, { momentum, baseLr }) : momentum,
-      strategy,
-      ignoreIndex,
-      unassigned: "decay", // as the official code does it
-    });
-    results.set(`memory_after_step_${t}`, await download(current));
-  }
-  const last = await download(current);
-  return results.set("memory_after", last).set("memory_after_float32", last);
-};
-
-function checkLabels(labels: ArrayLike<number>, classes: number, ignoreIndex: number): void {
-  const wrong = Array.from(labels).find((label) => label !== ignoreIndex && (label < 0 || label >= classes));
-  if (wrong !== undefined) throw new Skip(`a label of ${wrong} with ${classes} classes takes no part in our update`);
 }

@@ -17,7 +17,7 @@ export function showTotals({ passed, failed, skipped }: Totals): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-/** One line for a file, then indented ones for what failed or was skipped. */
+/** One line for a file, then indented ones for what failed, was skipped, or passed by our own rule. */
 export function showFile(report: FileReport): string {
   const { file: { path }, cases } = report;
   if (cases.length === 0) return `${path}: inputs of other files`;
@@ -27,7 +27,10 @@ export function showFile(report: FileReport): string {
     lines.push(`  FAILED ${item.id || item.op} (${item.op})${item.note && `: ${item.note}`}`);
     for (const reason of failureLines(outcome)) lines.push(`    ${reason.replaceAll("\n", "\n    ")}`);
   }
-  for (const [reason, ids] of skippedByReason(report)) lines.push(`  skipped ${ids.join(", ")}: ${reason}`);
+  const passedBy = groupBy(report, (outcome) => (outcome.status === "passed" ? outcome.rule : undefined));
+  for (const [rule, ids] of passedBy) lines.push(`  by our own rule ${ids.join(", ")}: ${rule}`);
+  const skippedFor = groupBy(report, (outcome) => (outcome.status === "skipped" ? outcome.reason : undefined));
+  for (const [reason, ids] of skippedFor) lines.push(`  skipped ${ids.join(", ")}: ${reason}`);
   return lines.join("\n");
 }
 
@@ -40,13 +43,14 @@ function failureLines(outcome: Outcome & { status: "failed" }): string[] {
   return more > 0 ? [...lines, `and ${more} more results`] : lines;
 }
 
-function skippedByReason({ cases }: FileReport): Map<string, string[]> {
-  const byReason = new Map<string, string[]>();
+/** The cases by what is said about them, those left out about which there is nothing to say. */
+function groupBy({ cases }: FileReport, text: (outcome: Outcome) => string | undefined): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
   for (const { item, outcome } of cases) {
-    if (outcome.status !== "skipped") continue;
-    byReason.set(outcome.reason, [...(byReason.get(outcome.reason) ?? []), item.id || item.op]);
+    const key = text(outcome);
+    if (key !== undefined) groups.set(key, [...(groups.get(key) ?? []), item.id || item.op]);
   }
-  return byReason;
+  return groups;
 }
 
 /** Everything, for programs. Numbers that JSON does not have are the texts "NaN", "Infinity" and "-Infinity". */

@@ -1,15 +1,24 @@
 /** What the runners of the families have in common. */
 import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { FixtureCase, FixtureFile } from "./fixture.ts";
+import type { FixtureCase, FixtureFile, Tolerance } from "./fixture.ts";
 import type { HostArray, Layout } from "./layout.ts";
 import { plain } from "./layout.ts";
 
 /** Results under the names that the case expects. */
 export type Results = Map<string, HostArray>;
 
+/** What has to come out where PyTorch's or the official result is no target. */
+export interface OwnRule {
+  readonly results: Results;
+  /** In place of what the case expects. */
+  readonly expected: ReadonlyMap<string, { readonly want: HostArray; readonly tolerance: Tolerance }>;
+  /** Why, and what is right then, as users read it. */
+  readonly rule: string;
+}
+
 /** Computes what a case expects with what this library is made of. Throws Skip, or what the operation throws. */
-export type Runner = (session: Session, item: FixtureCase) => Results | Promise<Results>;
+export type Runner = (session: Session, item: FixtureCase) => Results | OwnRule | Promise<Results | OwnRule>;
 
 export interface Session {
   readonly gpu: Gpu;

@@ -11,6 +11,7 @@ import { concat, flip, pad, permute } from "./ops/shape.ts";
 import * as backbones from "./backbones.ts";
 import * as hosts from "./hosts.ts";
 import * as mcibi from "./mcibi.ts";
+import { memoryUpdate } from "./memory_update.ts";
 import * as network from "./network.ts";
 import * as optim from "./optim.ts";
 import * as pipeline from "./pipeline.ts";
@@ -72,7 +73,7 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   ppm: mcibi.ppm,
   self_attention_block: mcibi.selfAttention,
   memory_forward: mcibi.memoryForward,
-  memory_update: mcibi.memoryUpdate,
+  memory_update: memoryUpdate,
   split_attention: backbones.splitAttention,
   exchange_module: backbones.exchangeModule,
   transformer_layer: backbones.transformerLayer,

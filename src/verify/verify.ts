@@ -3,13 +3,13 @@ import { UserError } from "../errors.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { compare, sameComplaint } from "./compare.ts";
 import type { Mismatch } from "./compare.ts";
-import type { FixtureCase, FixtureFile, Tolerance } from "./fixture.ts";
+import type { FixtureCase, FixtureFile } from "./fixture.ts";
 import { Skip } from "./runner.ts";
-import type { Session } from "./runner.ts";
+import type { OwnRule, Results, Session } from "./runner.ts";
 import { findRunner, holdsInputsOnly } from "./runners.ts";
 
 export type Outcome =
-  | { readonly status: "passed" }
+  | { readonly status: "passed"; /** See OwnRule. */ readonly rule?: string }
   | { readonly status: "failed"; readonly mismatches: readonly Mismatch[] }
   | { readonly status: "failed"; readonly error: string }
   | { readonly status: "skipped"; readonly reason: string };
@@ -55,16 +55,17 @@ async function run(session: Session, item: FixtureCase, check: () => void): Prom
   if (!runner) return { status: "skipped", reason: `${item.op}: this library has no such operation` };
   using _ = session.gpu.arena();
   try {
-    const results = await runner(session, item);
+    const computed = await runner(session, item);
     check();
-    if (item.expectedError !== null) {
+    const own = computed instanceof Map ? null : computed;
+    if (!own && item.expectedError !== null) {
       return { status: "failed", error: `there was no error; PyTorch says ${item.expectedError}` };
     }
-    const expected = item.expected.size > 0 ? item.expected : unchanged(item);
-    const mismatches = [...expected].flatMap(([name, tolerance]) => {
-      return compare(name, results.get(name), item.tensor(name), tolerance) ?? [];
+    const { results, expected, rule } = own ?? { results: computed as Results, expected: stored(item) };
+    const mismatches = [...expected].flatMap(([name, { want, tolerance }]) => {
+      return compare(name, results.get(name), want, tolerance) ?? [];
     });
-    return mismatches.length === 0 ? { status: "passed" } : { status: "failed", mismatches };
+    return mismatches.length === 0 ? { status: "passed", rule } : { status: "failed", mismatches };
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     if (error instanceof Skip) return { status: "skipped", reason: error.message };
@@ -77,9 +78,10 @@ async function run(session: Session, item: FixtureCase, check: () => void): Prom
   }
 }
 
-/** A case without results of its own says that what goes in has to come out. */
-function unchanged({ inputs }: FixtureCase): Map<string, Tolerance> {
-  return new Map(inputs.map((name) => [name, [0, 0, 0]]));
+/** What a case expects; one without results of its own says that what goes in has to come out. */
+function stored({ inputs, expected, tensor }: FixtureCase): OwnRule["expected"] {
+  const tolerances = expected.size > 0 ? [...expected] : inputs.map((name) => [name, [0, 0, 0]] as const);
+  return new Map(tolerances.map(([name, tolerance]) => [name, { want: tensor(name), tolerance }]));
 }
 
 function openSession(gpu: Gpu, files: readonly FixtureFile[]): Session {

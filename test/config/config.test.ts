@@ -1,7 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BACKBONE_TYPES, standardBackbone } from "../../src/config/backbone.ts";
-import type { BackboneConfig, Config, ModelConfig, OptimConfig, VitConfig } from "../../src/config/config.ts";
+import type { BackboneConfig, Config, LossesConfig, MemoryConfig, ModelConfig } from "../../src/config/config.ts";
+import type { OptimConfig, VitConfig } from "../../src/config/config.ts";
 import { lossOptions, mcibiOptions, scheduleAt } from "../../src/config/model.ts";
 import { PRESET_NAMES, preset } from "../../src/config/presets.ts";
 import { setField, setFieldFromOption } from "../../src/config/set.ts";
@@ -88,6 +89,7 @@ test("validateConfig names the field and its range", () => {
     ["losses.ohem.threshold", "1.5", /from 0 to 1/],
     ["train.accumulate", "3", /train\.accumulate is 3, which does not divide train\.batchSize, 2/],
     ["train.accumulate", "2", /train\.accumulate 2 leaves one image at a time, but the host aspp .* at least 2/],
+    ["memory.init", "kmean", /memory\.init is kmean, expected first-batch-mean, random, .*kmeans, or a file/],
   ];
   for (const [path, value, message] of changes) {
     const config = preset();
@@ -101,6 +103,15 @@ test("validateConfig names the field and its range", () => {
     setField(parted, field, "1");
     assertUserError(() => validateConfig(parted), new RegExp(`accumulate is 2, but ${field} .* train\\.accumulate=1`));
   }
+  const file = preset();
+  setField(file, "memory.init", "my/memory.safetensors");
+  validateConfig(file);
+  const slots = preset();
+  setField(slots, "memory.strategy", "mean");
+  setField(slots, "memory.featsPerClass", "2");
+  assertUserError(() => validateConfig(slots), /memory\.strategy is mean.* 2 slots of memory\.featsPerClass/);
+  setField(slots, "memory.enabled", "false");
+  validateConfig(slots);
   const ocr = preset();
   for (const [path, value] of [["model.host", "ocr"], ["losses.aux", "0"]]) setField(ocr, path, value);
   assertUserError(() => validateConfig(ocr), /losses\.aux is 0, but model\.host=ocr .* auxiliary head/);
@@ -204,6 +215,10 @@ test("stored configurations: an old one gets the fields it did not know, every t
     delete (old.model as Partial<ModelConfig>)[field];
   }
   delete (old.optim as Partial<OptimConfig>).backbone;
+  for (const field of ["skipZeroFeatures", "init", "officialAliasing"] as const) {
+    delete (old.memory as Partial<MemoryConfig>)[field];
+  }
+  delete (old.losses.memory as Partial<LossesConfig["memory"]>).beforeUpdate;
   assert.equal(checkStoredConfig(old, "old.json"), preset());
   const vit = stored();
   vit.model.backbone = standardBackbone("vit");

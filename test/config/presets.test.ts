@@ -130,6 +130,8 @@ for (const [pair, row] of Object.entries(MCIBI)) {
     near(end.memoryMomentum, row.rho * row.m0, "momentum at the end");
     assert.equal([losses.stage1, losses.stage2, losses.memory.startEpoch], [0.4, 1, 2]);
     assert.equal([memory.enabled, memory.featsPerClass, memory.strategy], [true, 1, "cosine_similarity"]);
+    assert.equal([memory.init, memory.officialAliasing, memory.skipZeroFeatures], ["first-batch-mean", false, false]);
+    assert.is(losses.memory.beforeUpdate, false);
     const { segmentor, host, fusion, contextAttention, keyQueryConvs } = model;
     assert.equal([segmentor, host, fusion, contextAttention, keyQueryConvs], ["mcibi", "aspp", "official", true, 2]);
     const { featsChannels, transformChannels, auxChannels, dropout } = model;
@@ -202,11 +204,12 @@ test("cityscapes-val has the toolbox's budget and evaluation; paper and improved
   const { model, memory, losses } = val;
   const paper = preset("paper");
   const worded = { keyQueryConvs: 1, contextAttention: false, fusion: "concat3" };
-  assert.equal([paper.model, paper.memory], [{ ...model, ...worded }, { ...memory, momentum: 0.9 }]);
+  assert.equal(paper.model, { ...model, ...worded });
+  assert.equal(paper.memory, { ...memory, momentum: 0.9, init: "random-pixel" });
   assert.equal(paper.losses, { ...losses, memory: { ...losses.memory, weight: 1, startEpoch: 1 } });
   const improved = preset("improved");
   assert.equal([improved.model, improved.memory], [model, memory]);
-  const prudent = { weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false };
+  const prudent = { ...losses.memory, weight: 1, startEpoch: 2, maskEmptySlots: true, updateRunningStats: false };
   assert.equal(improved.losses, { ...losses, memory: prudent });
 });
 

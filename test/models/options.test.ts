@@ -4,6 +4,8 @@ import { noGrad } from "../../src/autograd/tape.ts";
 import type { Config } from "../../src/config/config.ts";
 import { buildModel, lossOptions, mcibiOptions } from "../../src/config/model.ts";
 import { preset } from "../../src/config/presets.ts";
+import { setField } from "../../src/config/set.ts";
+import { validateConfig } from "../../src/config/validate.ts";
 import type { BackboneOptions } from "../../src/models/backbone.ts";
 import { Mcibi } from "../../src/models/mcibi.ts";
 import type { McibiOptions } from "../../src/models/mcibi.ts";
@@ -197,6 +199,73 @@ test("the memory loss starts at its epoch, and leaves running statistics alone w
   assert.equal(await counted(2, true), [false, 1]);
   assert.equal(await counted(3, true), [true, 2]);
   assert.equal(await counted(3, false), [true, 1]);
+});
+
+test("the memory loss is of the updated rows or, when told so, of those that forward read", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const config = slim();
+  const run = async (beforeUpdate: boolean) => {
+    const model = new Mcibi(mcibiOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
+    model.memory!.assign(Float32Array.from({ length: CLASSES * 4 }, (_, i) => (i < 4 ? 0 : i % 5)));
+    const options = lossOptions(config, IGNORE);
+    const losses = { ...options, memory: { ...options.memory, beforeUpdate } };
+    const seen: Tensor[] = [];
+    const watch = (name: string, value: Tensor): Tensor => {
+      if (name === "preds_memory") seen.push(value.keep());
+      return value;
+    };
+    const before = model.memory!.memory.detach().keep();
+    const { terms, total } = trainingLoss(model, batchOf(gpu, () => false), losses, watch);
+    const loss = await terms.get("loss_memory")!.data();
+    backward(total);
+    const grads = await Promise.all(model.parameters().map(({ grad }) => grad!.data()));
+    const after = await model.memory!.memory.data();
+    const found = { loss, rows: await seen[0].data(), before: await before.data(), after, grads };
+    seen[0].dispose();
+    before.dispose();
+    model.dispose();
+    return found;
+  };
+  const [updated, former] = [await run(false), await run(true)];
+  assert.equal(former.after, updated.after, "the update itself is the same");
+  assert.not.equal(former.before, former.after);
+  assert.not.equal(former.loss, updated.loss);
+  assert.not.equal(former.rows, updated.rows);
+  assert.ok([...former.grads, ...updated.grads].every((grad) => grad.every(Number.isFinite)));
+});
+
+test("every switch of the memory's configuration reaches the network", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const run = async (...fields: (readonly [path: string, value: string])[]) => {
+    const config = slim();
+    for (const [path, value] of fields) setField(config, path, value);
+    validateConfig(config);
+    const model = new Mcibi(mcibiOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
+    const results: Float32Array[] = [];
+    const values = (i: number): number => (i % 8 < 4 ? (i % 4) + 1 : -1); // no pixel chooses the second of two slots
+    model.memory!.assign(Float32Array.from({ length: model.memory!.memory.size }, (_, i) => values(i)));
+    const { total } = trainingLoss(model, batchOf(gpu, (pixel) => pixel > 900), lossOptions(config, IGNORE));
+    backward(total);
+    results.push((await model.memory!.memory.data()) as Float32Array);
+    for (const { grad } of model.parameters()) results.push((await grad!.data()) as Float32Array);
+    model.dispose();
+    return results;
+  };
+  const slots = ["memory.featsPerClass", "2"] as const;
+  const [plain, several] = [await run(), await run(slots)];
+  const mean = ["memory.strategy", "mean"] as const;
+  const changes = {
+    mean: [plain, await run(mean)],
+    "skipped zero features": [await run(mean), await run(mean, ["memory.skipZeroFeatures", "true"])],
+    "hard aggregation": [plain, await run(["memory.hardAggregate", "true"])],
+    "official aliasing": [plain, await run(["memory.officialAliasing", "true"])],
+    decay: [several, await run(slots, ["memory.unassigned", "decay"])],
+  };
+  for (const [name, [a, b]] of Object.entries(changes)) assert.not.equal(a, b, name);
+  const [[memory], [aliased]] = changes["official aliasing"];
+  assert.equal(aliased, memory, "the update is the same, gradients differ");
 });
 
 test("the same seed gives the same loss and gradients, bit by bit, dropout included", async () => {

@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { UserError } from "../../src/errors.ts";
 import { Dropout } from "../../src/nn/dense.ts";
-import { BatchNorm2d, Conv2d, Dropout2d, ReLU, Sequential } from "../../src/nn/layers.ts";
+import { BatchNorm2d, Conv2d, Dropout2d, ReLU, Sequential, withFrozenStatistics } from "../../src/nn/layers.ts";
 import { Module } from "../../src/nn/module.ts";
 import type { Layer } from "../../src/nn/module.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
@@ -198,6 +198,28 @@ test("a block that is computed again drops what it dropped the first time", asyn
     backward(y, { grad: Tensor.from(gpu, new Float32Array(64).fill(1), x.shape) });
     assert.equal(await x.grad!.data(), kept);
   }
+});
+
+test("memory rows that pass as well as pixels end up in running statistics, unless these are frozen", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const pixels = Tensor.zeros(gpu, [1, 2, 2, 1]);
+  const rows = Tensor.from(gpu, [1, 1, 1], [3, 1, 1, 1]);
+  const run = async (passRows: (layers: Sequential) => void) => {
+    const layers = new Sequential(new Sequential(new BatchNorm2d(1))).initialize(gpu, 0).train();
+    for (let t = 0; t < 100; t++) {
+      layers.forward(pixels);
+      passRows(layers);
+    }
+    const state = await layers.stateDict();
+    layers.dispose();
+    return [...state.values()].slice(2).map(({ data }) => Number(data[0]));
+  };
+  const [mean, , count] = await run((layers) => layers.forward(rows));
+  assert.ok(Math.abs(mean - 0.526316) < 1e-6, `running mean ${mean}`); // spec section 12
+  assert.is(count, 200);
+  const frozen = await run((layers) => withFrozenStatistics(layers, () => layers.forward(rows)));
+  assert.equal([frozen[0], frozen[2]], [0, 100]);
 });
 
 test.run();

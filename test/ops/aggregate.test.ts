@@ -79,6 +79,27 @@ test("one slot: backward uses the memory of the forward, and says so where that 
   assert.throws(() => backward(out, { grad: Tensor.from(gpu, GRAD, out.shape) }), /modified by an inplace operation/);
 });
 
+test("asked to, backward takes the memory that there is by then; hard aggregation stays without gradient", async () => {
+  const gpu = await testGpu();
+  using _arena = gpu.arena();
+  const [before, after] = [MEMORY, MEMORY.map((value) => 1 - 2 * value)].map((m) => Tensor.from(gpu, m, [K, F, C]));
+  let current = before;
+  const run = async (memory: Tensor, next: Tensor, memoryInBackward?: () => Tensor) => {
+    current = memory;
+    const logits = Tensor.from(gpu, LOGITS, [N, H, W, K]).requireGrad();
+    const out = aggregateMemory(logits, memory, 1, { hard: false, memoryInBackward }).keep();
+    current = next;
+    backward(out, { grad: Tensor.from(gpu, GRAD, out.shape) });
+    return { out: await out.data(), grad: await logits.grad!.data() };
+  };
+  const [exact, other] = [await run(before, after), await run(after, after)];
+  assert.equal(await run(before, before, () => current), exact, "without an update in between");
+  assert.equal(await run(before, after, () => current), { out: exact.out, grad: other.grad });
+  const logits = Tensor.from(gpu, LOGITS, [N, H, W, K]).requireGrad();
+  const hard = aggregateMemory(logits, before, 1, { hard: true, memoryInBackward: () => after });
+  assert.is(hard.node, null);
+});
+
 test("refuses shapes that do not fit and slots that do not exist", async () => {
   const gpu = await testGpu();
   using _arena = gpu.arena();

@@ -176,6 +176,18 @@ test("a pixel without features has cosine 0: it counts like an orthogonal one", 
   assertClose("memory", got, [0, 3], [1, 2], TOLERANCE);
 });
 
+for (const strategy of ["cosine_similarity", "mean"] as const) {
+  test(`a pixel without features is left out when told so (${strategy})`, async () => {
+    const options = { momentum: 1, strategy, skipZeroFeatures: true } as const;
+    const pixels = [[0, 0], [0, 6], [1e-7, 0], [0, 0], [4, 0], [NaN, 0]];
+    const memory = [[2, 0], [3, 4], [0, 0], [5, 6]];
+    const got = await updateRow(memory, pixels, [0, 0, 0, 1, 2, 3], options);
+    assertClose("memory", got, [0, 6, 3, 4, 4, 0, 5, 6], [4, 2], TOLERANCE);
+    const empty = await updateRow([[0, 0]], [[0, 0], [2, 4]], [0, 0], options);
+    assertClose("an empty slot", empty, [2, 4], [1, 2], TOLERANCE);
+  });
+}
+
 test("labels that no class has change nothing and reach no memory", async () => {
   const memory = [[1, 2], [3, 4]];
   const pixels = [[5, 6], [7, 8], [9, 1], [2, 3], [4, 5]];
