@@ -3,6 +3,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
+import { excerpt, place, unitsPerPart } from "./parts.ts";
 import type { MemoryUpdateOptions } from "./memory.options.ts";
 import { updateReference, updateSamples } from "./memory.reference.ts";
 
@@ -30,19 +31,34 @@ const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions
       constants: { CHANNELS: channels },
     });
 
-    const { weights, counts } = pixelWeights(memory, features, labels, norms, options);
-
     const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
-    const slabs = Math.ceil(cells / slabCells);
+    const imagesAtOnce = unitsPerPart(gpu, images, h * w * Math.max(rows, channels, 5));
+    const slabsOf = (some: number): number => Math.ceil((some * h * w) / slabCells);
+    const groups = Array.from({ length: Math.ceil(images / imagesAtOnce) }, (_, i) => {
+      return [i * imagesAtOnce, Math.min(imagesAtOnce, images - i * imagesAtOnce)] as const;
+    });
+    const slabs = groups.reduce((total, [, count]) => total + slabsOf(count), 0);
     const weighted = Tensor.empty(gpu, [slabs, rows, channels]);
     const counted = Tensor.empty(gpu, [slabs, rows, channels]);
     const totals = Tensor.empty(gpu, [slabs, rows, 2]);
     const refused = Tensor.zeros(gpu, [classes], "u32");
-    gpu.run("memory_gather", { weights, counts, features, weighted, counted, totals, refused }, {
-      elements: slabs * rows * Math.ceil(channels / 8),
-      params: { cells, slab_cells: slabCells, slabs },
-      constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
-    });
+    let slab = 0;
+    for (const [image, count] of groups) {
+      using _images = gpu.arena();
+      const [some, theirs] = [features, labels].map((x) => {
+        return excerpt(x, (image * x.size) / images, x.shape.with(0, count));
+      });
+      const { weights, counts } = pixelWeights(memory, some, theirs, norms, options);
+      const own = slabsOf(count);
+      const sums = [weighted, counted, totals].map((x) => excerpt(x, (slab * x.size) / slabs, x.shape.with(0, own)));
+      gpu.run("memory_gather", { weights, counts, features: some, weighted: sums[0], counted: sums[1], totals: sums[2], refused }, {
+        elements: own * rows * Math.ceil(channels / 8),
+        params: { cells: count * h * w, slab_cells: slabCells, slabs: own },
+        constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
+      });
+      [weighted, counted, totals].forEach((x, i) => place(sums[i], x, (slab * x.size) / slabs));
+      slab += own;
+    }
     gpu.run("memory_update", { memory, norms, weighted, counted, totals, refused, updated }, {
       elements: memory.size,
       params: { rows, slabs, momentum: options.momentum },

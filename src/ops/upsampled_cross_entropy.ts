@@ -3,6 +3,7 @@ import type { Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample, SampleInput } from "./define.ts";
+import { inParts } from "./parts.ts";
 import { at, ndarray } from "./ndarray.ts";
 import { axes, fixedPoint, taps } from "./resample.ts";
 import type { Axis } from "./resample.ts";
@@ -28,7 +29,10 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor], UpsampledCro
     const sums = Tensor.empty(gpu, [parts, 2]);
     const sizes = [parts, width.outSize / width.inSize, x.shape[3]];
     const tune = tileOf(gpu, "upsampled_cross_entropy", sizes, { PIXELS: pixelsAtOnce(width) });
-    gpu.run("upsampled_cross_entropy.forward", { x, labels, lse, sums }, { ...kernel, elements: parts, tune });
+    inParts(x.shape[0], [x, labels], [lse, sums], ([x, labels], [lse, sums], n) => {
+      const elements = sums.size / 2;
+      gpu.run("upsampled_cross_entropy.forward", { x, labels, lse, sums }, { ...kernel(n), elements, tune });
+    });
     const [loss, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
     gpu.run("cross_entropy_mean", { sums, loss, factor }, { params: { parts } });
     sums.release();
@@ -43,12 +47,16 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor], UpsampledCro
     const { kernel } = plan(x, labels, options);
     const chunks = Math.ceil(classes / 4);
     const corners = Tensor.empty(gpu, [n, h + 1, w + 1, 4, classes]);
-    gpu.run("upsampled_cross_entropy.backward", { x, labels, saved, corners }, {
-      ...kernel, elements: n * (h + 1) * (w + 1) * chunks,
+    inParts(n, [x, labels, saved], [corners], ([x, labels, saved], [corners], n) => {
+      gpu.run("upsampled_cross_entropy.backward", { x, labels, saved, corners }, {
+        ...kernel(n), elements: n * (h + 1) * (w + 1) * chunks,
+      });
     });
     const dx = Tensor.empty(gpu, x.shape);
-    gpu.run("upsampled_cross_entropy.gather", { parts: corners, dloss, factor, dx }, {
-      ...kernel, elements: n * h * w * chunks,
+    inParts(n, [corners], [dx], ([parts], [dx], n) => {
+      gpu.run("upsampled_cross_entropy.gather", { parts, dloss, factor, dx }, {
+        ...kernel(n), elements: n * h * w * chunks,
+      });
     });
     corners.release();
     return [dx, null];
@@ -79,18 +87,19 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor], UpsampledCro
 });
 
 function plan(x: Tensor, labels: Tensor, { ignoreIndex, alignCorners }: UpsampledCrossEntropyOptions) {
-  const [n, h, w, classes] = x.shape;
+  const [, h, w, classes] = x.shape;
   const [, outHeight, outWidth] = labels.shape;
   const [height, width] = axes(x.shape, { size: [outHeight, outWidth], alignCorners });
   const [row, column] = [fixedPoint(height), fixedPoint(width)];
   const params = {
-    ...{ n, h, w, height: outHeight, width: outWidth },
+    ...{ h, w, height: outHeight, width: outWidth },
     ...{ origin_y_whole: row.origin_whole, origin_y_fraction: row.origin_fraction },
     ...{ step_y_whole: row.step_whole, step_y_fraction: row.step_fraction },
     ...{ origin_x_whole: column.origin_whole, origin_x_fraction: column.origin_fraction },
     ...{ step_x_whole: column.step_whole, step_x_fraction: column.step_fraction },
   };
-  return { height, width, kernel: { params, constants: { CLASSES: classes, IGNORE: ignoreIndex } } };
+  const constants = { CLASSES: classes, IGNORE: ignoreIndex };
+  return { height, width, kernel: (n: number) => ({ params: { n, ...params }, constants }) };
 }
 
 /** Equal shares of the outputs that lie between two inputs, none larger than MOST_PIXELS. */

@@ -8,7 +8,7 @@ import type { Storage } from "./memory.ts";
 const NO_DEVICE = {
   adapterInfo: {},
   features: new Set<string>(),
-  limits: { maxStorageBufferBindingSize: Infinity, maxBufferSize: Infinity },
+  limits: { maxStorageBufferBindingSize: Infinity, maxBufferSize: Infinity, minStorageBufferOffsetAlignment: 256 },
   createBuffer: ({ size }: GPUBufferDescriptor) => ({ size, destroy() {} }),
 } as unknown as GPUDevice;
 

@@ -84,7 +84,28 @@ async function checkSample(gpu: Gpu, op: Op, index: number, label: string): Prom
   for (const [name, a, b] of [["output", first.output, second.output], ...first.grads.map((g, i) => [`gradient ${i}`, g, second.grads[i]])] as [string, Float32Array | null, Float32Array | null][]) {
     if (a && Buffer.compare(bytes(a), bytes(b!)) !== 0) throw new Error(`${label}: ${name} differs between two runs`);
   }
+  await checkCut(op, sample, inputs, want, first, label, gpu.variants);
   await checkDevice();
+}
+
+/** The same where kernels can only see less than the largest of the tensors at a time. */
+async function checkCut(
+  op: Op,
+  sample: Sample<unknown>,
+  inputs: readonly (NdArray | null)[],
+  want: NdArray,
+  whole: Awaited<ReturnType<typeof runOnGpu>>,
+  label: string,
+  variants: Readonly<Record<string, string>>,
+): Promise<void> {
+  const largest = 4 * Math.max(...[want, ...inputs].map((x) => (x ? sizeOf(x.shape) : 0)));
+  const maxBinding = 2 ** (Math.ceil(Math.log2(largest)) - 1);
+  if (maxBinding < 256) return;
+  const cut = await runOnGpu(await testGpu({ guarded: true, variants, maxBinding }), op, sample, inputs, want);
+  assertClose(`${label}: output in parts of ${maxBinding}`, cut.output, whole.output, want.shape, FORWARD);
+  cut.grads.forEach((grad, i) => {
+    if (grad) assertClose(`${label}: gradient of input ${i} in parts`, grad, whole.grads[i]!, inputs[i]!.shape, BACKWARD);
+  });
 }
 
 async function runOnGpu(gpu: Gpu, op: Op, sample: Sample<unknown>, inputs: readonly (NdArray | null)[], want: NdArray) {
