@@ -4,6 +4,7 @@
  * window is dilated, each row of the window is a convolution of its own.
  */
 import { Tensor } from "../tensor/tensor.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { addTo } from "./accumulate.ts";
 import { channelsPerGroup } from "./conv2d.geometry.ts";
@@ -36,9 +37,8 @@ type Pass = (a: Tensor, b: Tensor, g: Conv2dGeometry) => Tensor;
 
 /** Whether kernels can see input, weight and output as wholes. */
 export function isWhole({ gpu }: Tensor, g: Conv2dGeometry): boolean {
-  const [groupIn] = channelsPerGroup(g);
-  const weights = g.kernel[0] * g.kernel[1] * groupIn * g.outChannels;
-  return fits(gpu, g.n * g.h * lineOf(g).x, weights, g.n * g.oh * lineOf(g).y);
+  const { x, w, y } = linesOf(g);
+  return fits(gpu, g.n * g.h * x, g.kernel[0] * w, g.n * g.oh * y);
 }
 
 /** y = conv(x, w), each band by `pass`. */
@@ -83,10 +83,11 @@ function put(
 function cut({ gpu }: Tensor, g: Conv2dGeometry): Cut {
   const [stride, padding, dilation] = [g.stride[0], g.padding[0], g.dilation[0]];
   const lines = (line: number): number => Math.floor(gpu.maxBinding / (4 * line));
-  const { x, y } = lineOf(g);
+  const { x, w, y } = linesOf(g);
   const [inLines, outLines] = [lines(x), lines(y)];
-  const weightLine = g.kernel[1] * channelsPerGroup(g)[0] * g.outChannels;
-  const fitsWeight = fits(gpu, g.kernel[0] * weightLine);
+  const [groupIn] = channelsPerGroup(g);
+  const tapShape = [g.kernel[1], groupIn, g.outChannels];
+  const fitsWeight = fits(gpu, g.kernel[0] * w);
   const imagesAtOnce = Math.floor(Math.min(inLines / g.h, outLines / g.oh));
   const reach = dilation * (g.kernel[0] - 1);
   const rowsFor = (halo: number): number => {
@@ -112,7 +113,7 @@ function cut({ gpu }: Tensor, g: Conv2dGeometry): Cut {
         bands.push({
           geometry: { ...g, n, h, oh, kernel: [taps, g.kernel[1]], padding: [begin - top, g.padding[1]] },
           x: { first: (image * g.h + begin) * g.w * g.inChannels, shape: [n, h, g.w, g.inChannels] },
-          w: { first: tap * weightLine, shape: [taps, g.kernel[1], channelsPerGroup(g)[0], g.outChannels] },
+          w: { first: tap * sizeOf(tapShape), shape: [taps, ...tapShape] },
           y: { first: (image * g.oh + oy) * g.ow * g.outChannels, shape: [n, oh, g.ow, g.outChannels] },
         });
       }
@@ -122,8 +123,12 @@ function cut({ gpu }: Tensor, g: Conv2dGeometry): Cut {
   return { bands, sharesInput: !isJoint || overlaps, sharesOutput: !isJoint };
 }
 
-/** Elements of a row of the input and of the output, in the multiples of 4 channels that some kernels take. */
-function lineOf(g: Conv2dGeometry): { readonly x: number; readonly y: number } {
-  const [groupIn, groupOut] = channelsPerGroup(g);
-  return { x: g.w * g.groups * toFour(groupIn), y: g.ow * g.groups * toFour(groupOut) };
+/** Elements of a row of input, weight and output, in the multiples of 4 channels that some kernels take. */
+function linesOf(g: Conv2dGeometry) {
+  const [groupIn, groupOut] = channelsPerGroup(g).map(toFour);
+  return {
+    x: g.w * g.groups * groupIn,
+    w: g.kernel[1] * groupIn * g.groups * groupOut,
+    y: g.ow * g.groups * groupOut,
+  };
 }

@@ -23,9 +23,6 @@ const layerNormOp = defineOp<readonly [Tensor, Tensor | null, Tensor | null], La
     if (x.size === 0) return y;
     const { rows, columns } = matrixOf(x.shape, options);
     const [mean, variance] = [Tensor.empty(x.gpu, [rows]), Tensor.empty(x.gpu, [rows])];
-    ctx.save(x);
-    ctx.own(mean, variance);
-    if (weight) ctx.save(weight);
     inParts(rows, [x], [y, mean, variance], ([x], [y, mean, variance], rows) => {
       const layout = { groups: rows, members: columns, groupStride: columns, memberStride: 1 };
       x.gpu.run(
@@ -34,6 +31,9 @@ const layerNormOp = defineOp<readonly [Tensor, Tensor | null, Tensor | null], La
         { ...elementwise(rows, columns, options.eps), constants: { WEIGHT: weight !== null, BIAS: bias !== null } },
       );
     });
+    ctx.save(x);
+    ctx.own(mean, variance);
+    if (weight) ctx.save(weight);
     return y;
   },
   backward(ctx, dy, [x, weight, bias], options) {

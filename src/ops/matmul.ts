@@ -6,6 +6,7 @@ import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import { addTo, sumSlabs } from "./accumulate.ts";
 import { panelProduct } from "./matmul.panel.ts";
+import { toFour } from "./panels.ts";
 import { excerpt, fits, place, unitsPerPart } from "./parts.ts";
 import { GEMM_VARIANTS, TILE, blockedPlan, gemmChoice, splitCount } from "./variants.ts";
 import type { Product } from "./variants.ts";
@@ -47,7 +48,10 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
-  if (!fits(gpu, a.size, b.size, batch * m * n)) return productByParts(a, b, options);
+  if (!fits(gpu, ...Object.values(paddedSizes(a, b, options)))) {
+    const parts = productByParts(a, b, options);
+    if (parts) return parts;
+  }
   const { variant, tune } = gemmChoice(gpu, productOf(a.shape, b.shape, options));
   const { transposeA = false, transposeB = false } = options;
   if (variant === "panel") return panelProduct(a, b, null, { batch, m, n, k, transposeA, transposeB }, shape, tune);
@@ -64,20 +68,33 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   return sumSlabs(y, shape);
 }
 
-/** The same of operands or to a result that the kernels cannot see as a whole: cut along an axis of the largest of them. */
-function productByParts(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
+/** Numbers of elements, with last axes that the kernels pad. */
+function paddedSizes(a: Tensor, b: Tensor, options: MatmulOptions) {
+  const { batch, m, n } = dimensions(a.shape, b.shape, options);
+  const padded = ({ shape, size }: Tensor): number => (size / shape.at(-1)!) * toFour(shape.at(-1)!);
+  return { a: padded(a), b: padded(b), y: batch * (options.transposeA ? toFour(m) : m) * toFour(n) };
+}
+
+const inFours = (count: number): number => (count < 4 ? count : count - (count % 4));
+
+/** The same of what the kernels cannot see as a whole, cut along an axis of the largest of the three; null without one. */
+function productByParts(a: Tensor, b: Tensor, options: MatmulOptions): Tensor | null {
   const { gpu } = a;
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const { transposeA = false, transposeB = false } = options;
   const axesOfA = transposeA ? (["k", "m"] as const) : (["m", "k"] as const);
   const axesOfB = transposeB ? (["n", "k"] as const) : (["k", "n"] as const);
   const lengths = { m, n, k, batch };
-  const largest = Math.max(a.size, b.size, batch * m * n);
-  const cuttable = largest === batch * m * n ? (["m", "n"] as const) : largest === a.size ? axesOfA : axesOfB;
-  const axis = batch > 1 ? "batch" : (cuttable.find((name) => lengths[name] > 1) ?? "k");
+  const padded = paddedSizes(a, b, options);
+  const largest = Math.max(...Object.values(padded));
+  const axes = largest === padded.y ? (["m", "n"] as const) : largest === padded.a ? axesOfA : axesOfB;
+  // In front where a few places of it fit: those of a and b then need no copies.
+  const inFour = axes.find((name) => lengths[name] > 1 && unitsPerPart(gpu, lengths[name], largest / lengths[name]) >= 4);
+  const axis = batch > 1 ? "batch" : (inFour ?? axes.findLast((name) => lengths[name] > 1));
+  if (axis === undefined) return null;
   const y = Tensor.zeros(gpu, [batch, m, n]);
   const matrices = [a.view([batch, ...a.shape.slice(-2)]), b.view([batch, ...b.shape.slice(-2)])];
-  const most = unitsPerPart(gpu, lengths[axis], largest / lengths[axis]);
+  const most = inFours(unitsPerPart(gpu, lengths[axis], largest / lengths[axis]));
   for (let first = 0; first < lengths[axis]; first += most) {
     const count = Math.min(most, lengths[axis] - first);
     const parts = matrices.map((x, i) => {

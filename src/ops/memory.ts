@@ -32,7 +32,7 @@ const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions
     });
 
     const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
-    const imagesAtOnce = unitsPerPart(gpu, images, h * w * Math.max(rows, channels, 5));
+    const imagesAtOnce = unitsPerPart(gpu, images, Math.max(h * w * Math.max(rows, channels, 5), labels.size / images));
     const slabsOf = (some: number): number => Math.ceil((some * h * w) / slabCells);
     const groups = Array.from({ length: Math.ceil(images / imagesAtOnce) }, (_, i) => {
       return [i * imagesAtOnce, Math.min(imagesAtOnce, images - i * imagesAtOnce)] as const;
