@@ -5,7 +5,8 @@
 // J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11.
 //
 // bindings  mask: write
-// params    count: number of elements; block: i / 4 of the first one in mask; threshold: p * 2^32, at most 2^32 - 1; keep: what survivors are multiplied with
+// params    count: number of elements; block: i / 4 of the first one in mask; threshold: p * 2^32, at most 2^32 - 1;
+//           keep: what survivors are multiplied with
 // dispatch  one invocation per 4 elements: ceil(ceil(count / 4) / 64) workgroups, folded over y beyond 65535
 
 struct Params {

@@ -49,5 +49,7 @@ export function inImages<const R extends readonly Tensor[], const W extends read
   body: (reads: R, writes: W, shape: Shape) => void,
 ): void {
   const [n, h, w, channels] = shape;
-  inBlocks({ outer: n, inner: channels }, reads, writes, (from, to, images, own) => body(from, to, [images, h, w, own]));
+  inBlocks({ outer: n, inner: channels }, reads, writes, (from, to, images, own) => {
+    body(from, to, [images, h, w, own]);
+  });
 }

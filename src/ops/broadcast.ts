@@ -62,7 +62,10 @@ function overParts(out: Tensor, operands: Tensor[], body: (out: Tensor, operands
   const innerOf = (x: Tensor): Shape => (isFlat ? [] : x.shape.slice(Math.max(0, x.shape.length - inner.length)));
   const isCut = operands.map((x) => sizeOf(innerOf(x)) < x.size);
   inParts(shape[axis], operands.map((x, i) => (isCut[i] ? x : null)), [out], (parts, [target], count) => {
-    const views = parts.map((part, i) => (part ?? operands[i]).view([...(part ? [count] : []), ...innerOf(operands[i])]));
+    const views = parts.map((part, i) => {
+      const shape = innerOf(operands[i]);
+      return part ? part.view([count, ...shape]) : operands[i].view(shape);
+    });
     const view = target.view([count, ...inner]);
     overParts(view, views, body);
     [view, ...views].forEach((tensor) => tensor.release());
@@ -112,7 +115,9 @@ function sumMiddle(x: Tensor, outer: number, length: number, inner: number, fact
   if (fits(gpu, x.size)) return sumAtOnce(x, outer, length, inner, factor);
   if (outer > 1) {
     const out = Tensor.empty(gpu, [outer, 1, inner]);
-    inParts(outer, [x], [out], ([part], [target], count) => place(sumMiddle(part, count, length, inner, factor), target, 0));
+    inParts(outer, [x], [out], ([part], [target], count) => {
+      place(sumMiddle(part, count, length, inner, factor), target, 0);
+    });
     return out;
   }
   const most = unitsPerPart(gpu, length, inner);

@@ -77,7 +77,7 @@ function paddedSizes(a: Tensor, b: Tensor, options: MatmulOptions) {
 
 const inFours = (count: number): number => (count < 4 ? count : count - (count % 4));
 
-/** The same of what the kernels cannot see as a whole, cut along an axis of the largest of the three; null without one. */
+/** The same of what the kernels cannot see as a whole, cut along an axis of the largest of the three; null: no such. */
 function productByParts(a: Tensor, b: Tensor, options: MatmulOptions): Tensor | null {
   const { gpu } = a;
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
@@ -89,12 +89,13 @@ function productByParts(a: Tensor, b: Tensor, options: MatmulOptions): Tensor | 
   const largest = Math.max(...Object.values(padded));
   const axes = largest === padded.y ? (["m", "n"] as const) : largest === padded.a ? axesOfA : axesOfB;
   // In front where a few places of it fit: those of a and b then need no copies.
-  const inFour = axes.find((name) => lengths[name] > 1 && unitsPerPart(gpu, lengths[name], largest / lengths[name]) >= 4);
-  const axis = batch > 1 ? "batch" : (inFour ?? axes.findLast((name) => lengths[name] > 1));
+  const placesOf = (name: keyof typeof lengths): number => unitsPerPart(gpu, lengths[name], largest / lengths[name]);
+  const long = axes.filter((name) => lengths[name] > 1);
+  const axis = batch > 1 ? "batch" : (long.find((name) => placesOf(name) >= 4) ?? long.at(-1));
   if (axis === undefined) return null;
   const y = Tensor.zeros(gpu, [batch, m, n]);
   const matrices = [a.view([batch, ...a.shape.slice(-2)]), b.view([batch, ...b.shape.slice(-2)])];
-  const most = inFours(unitsPerPart(gpu, lengths[axis], largest / lengths[axis]));
+  const most = inFours(placesOf(axis));
   for (let first = 0; first < lengths[axis]; first += most) {
     const count = Math.min(most, lengths[axis] - first);
     const parts = matrices.map((x, i) => {

@@ -50,13 +50,15 @@ const updateOp = defineOp<readonly [Tensor, Tensor, Tensor], MemoryUpdateOptions
       });
       const { weights, counts } = pixelWeights(memory, some, theirs, norms, options);
       const own = slabsOf(count);
-      const sums = [weighted, counted, totals].map((x) => excerpt(x, (slab * x.size) / slabs, x.shape.with(0, own)));
-      gpu.run("memory_gather", { weights, counts, features: some, weighted: sums[0], counted: sums[1], totals: sums[2], refused }, {
+      const all = [weighted, counted, totals];
+      const sums = all.map((x) => excerpt(x, (slab * x.size) / slabs, x.shape.with(0, own)));
+      const results = { weighted: sums[0], counted: sums[1], totals: sums[2], refused };
+      gpu.run("memory_gather", { weights, counts, features: some, ...results }, {
         elements: own * rows * Math.ceil(channels / 8),
         params: { cells: count * h * w, slab_cells: slabCells, slabs: own },
         constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
       });
-      [weighted, counted, totals].forEach((x, i) => place(sums[i], x, (slab * x.size) / slabs));
+      all.forEach((x, i) => place(sums[i], x, (slab * x.size) / slabs));
       slab += own;
     }
     gpu.run("memory_update", { memory, norms, weighted, counted, totals, refused, updated }, {

@@ -44,7 +44,12 @@ export function planBlocks(groups: number, members: number): Blocks {
  * Mean and biased variance of every group, each [groups], in `out` where given; updates `running` where given. What is
  * too large to be seen at a time has to be [members, groups].
  */
-export function moments(x: Tensor, layout: Groups, running: Running | null = null, out: Moments | null = null): Moments {
+export function moments(
+  x: Tensor,
+  layout: Groups,
+  running: Running | null = null,
+  out: Moments | null = null,
+): Moments {
   const { gpu } = x;
   const { groups, members, groupStride, memberStride } = layout;
   const { block, blocks } = planBlocks(groups, members);

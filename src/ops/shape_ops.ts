@@ -23,7 +23,12 @@ const reshapeOp = defineOp<readonly [Tensor], { shape: Shape }>({
  * What `move` makes of x, of whose axes it takes axis k of the result from axis `dims[k]`. Of x that is too large for
  * it, what it makes of pieces of the first axis; `mirrored`: which then follow each other backwards.
  */
-function byPieces(x: Tensor, dims: readonly number[], mirrored: (axis: number) => boolean, move: (x: Tensor) => Tensor): Tensor {
+function byPieces(
+  x: Tensor,
+  dims: readonly number[],
+  mirrored: (axis: number) => boolean,
+  move: (x: Tensor) => Tensor,
+): Tensor {
   if (fits(x.gpu, x.size)) return move(x);
   const axis = x.shape.findIndex((size) => size > 1);
   const out = Tensor.empty(x.gpu, dims.map((dim) => x.shape[dim]), x.dtype);

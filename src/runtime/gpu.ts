@@ -147,7 +147,7 @@ export class Gpu {
         throw new Error(`${name}: binding ${binding} takes ${isTexture ? "what asTexels() returns" : "a buffer"}`);
       }
       if (bindable instanceof Scratch) return bindable;
-      if (bindable.storage.bytes > this.maxBinding) throw new UserError(tooLarge(name, binding, bindable.storage, this.maxBinding));
+      if (bindable.storage.bytes > this.maxBinding) throw new UserError(this.#tooLarge(name, binding, bindable.storage));
       if (kernel.bindings[binding].access === "read_write") bindable.storage.version++;
       return bindable.storage;
     });
@@ -291,6 +291,13 @@ export class Gpu {
   #endArena(arena: Arena): void {
     const index = this.#arenas.lastIndexOf(arena);
     if (index >= 0) this.#arenas.splice(index, 1);
+  }
+
+  #tooLarge(kernel: string, binding: string, { bytes }: Storage): string {
+    return (
+      `${kernel}: ${binding} has ${bytes} bytes, this device shows a kernel at most ${this.maxBinding} at a time, and ` +
+      "nothing smaller can be computed by itself. Use a smaller crop or resolution."
+    );
   }
 
   #reportCompiled(done: number): void {

@@ -101,7 +101,14 @@ async function checkSample(gpu: Gpu, op: Op, index: number, label: string): Prom
  * The same where kernels can see half of the largest tensor at a time, or twice as much again where the sample has parts
  * that cannot be computed by themselves.
  */
-async function checkCut(gpu: Gpu, op: Op, index: number, inputs: readonly (NdArray | null)[], whole: Run, label: string): Promise<void> {
+async function checkCut(
+  gpu: Gpu,
+  op: Op,
+  index: number,
+  inputs: readonly (NdArray | null)[],
+  whole: Run,
+  label: string,
+): Promise<void> {
   const { variants } = gpu;
   const sample = op.samples[index];
   const sizes = [whole.output, ...inputs.map((x) => x?.data ?? [])].map(({ length }) => 4 * length);
