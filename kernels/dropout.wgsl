@@ -5,11 +5,13 @@
 // J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11.
 //
 // bindings  mask: write
-// params    count: number of elements; threshold: p * 2^32, at most 2^32 - 1; keep: what survivors are multiplied with
+// params    count: number of elements; block: i / 4 of the first one in mask; threshold: p * 2^32, at most 2^32 - 1;
+//           keep: what survivors are multiplied with
 // dispatch  one invocation per 4 elements: ceil(ceil(count / 4) / 64) workgroups, folded over y beyond 65535
 
 struct Params {
   count: u32,
+  block: u32,
   seed: u32,
   offset: u32,
   threshold: u32,
@@ -46,7 +48,7 @@ fn philox(start: vec4u, seed: u32) -> vec4u {
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let block = id.x + id.y * groups.x * 64u;
   if (4u * block >= params.count) { return; }
-  let words = philox(vec4u(block, 0u, params.offset, 0u), params.seed);
+  let words = philox(vec4u(params.block + block, 0u, params.offset, 0u), params.seed);
   for (var k = 0u; k < min(4u, params.count - 4u * block); k++) {
     mask[4u * block + k] = select(params.keep, 0.0, words[k] < params.threshold);
   }

@@ -89,7 +89,8 @@ async function main(args: readonly string[]): Promise<void> {
     check();
     output.clear();
     if (!confusion) throw new Error("the evaluation ended without a signal to do so");
-    const took = duration((performance.now() - begun) / 1000);
+    const seconds = duration((performance.now() - begun) / 1000);
+    const took = `${seconds}, tensors of up to ${(gpu.memory.peak / 2 ** 20).toFixed(0)} MiB`;
     const table = (): string => scoreTable(spec.classNames, confusion);
     if (isLabelled) output.log(`\n${table()}\n\n${scoreLine(scores(confusion))} (${took})`);
     if (onPrediction) output.log(`\npredictions of ${items.length} images in ${options.save} (${took})`);

@@ -1,5 +1,5 @@
 /** ResNet with the options of segmentation: deep stem, dilated stages, slim widths (spec section 3.1). */
-import { BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, inOrder } from "../nn/layers.ts";
+import { BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, chain, inOrder } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import type { Layer } from "../nn/module.ts";
 import { unwatched } from "../nn/watch.ts";
@@ -68,7 +68,7 @@ export class ResNet extends Module {
   forward(image: Tensor, watch: Watch = unwatched): Tensor[] {
     let x = this.block((input) => inOrder(this.#stem, input), image);
     return this.#stages.map(({ layers }, i) => {
-      for (const block of layers) x = block.forwardBlock(x);
+      x = chain(layers, x, (block, value) => block.forwardBlock(value));
       return (x = watch(`backbone_outputs_${i}`, x));
     });
   }

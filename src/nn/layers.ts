@@ -1,5 +1,6 @@
 /** Layers over the operations, with PyTorch's parameters and defaults. Activations are [n, h, w, c]. */
 import { isRepeated } from "../autograd/checkpoint.ts";
+import { isGradEnabled } from "../autograd/tape.ts";
 import { leakyRelu, relu } from "../ops/activation.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { conv2d } from "../ops/conv2d.ts";
@@ -206,10 +207,19 @@ export class Sequential extends Layer {
 
 /** Layers one after the other; a batch normalisation takes the activation behind it along. */
 export function inOrder(layers: readonly Layer[], x: Tensor): Tensor {
-  return layers.reduce((value, layer, i) => {
+  return chain(layers, x, (layer, value, i) => {
     const next = layers[i + 1];
     if (layer instanceof BatchNorm2d && isActivation(next)) return layer.forward(value, { slope: next.slope });
     return isActivation(layer) && layers[i - 1] instanceof BatchNorm2d ? value : layer.forward(value);
+  });
+}
+
+/** x through one step after the other. Without recording, what lies between is released as soon as it is used. */
+export function chain<S>(steps: readonly S[], x: Tensor, apply: (step: S, value: Tensor, i: number) => Tensor): Tensor {
+  return steps.reduce((value, step, i) => {
+    const next = apply(step, value, i);
+    if (!isGradEnabled() && value !== x && value !== next) value.release();
+    return next;
   }, x);
 }
 

@@ -1,4 +1,5 @@
 /** The base of layers and networks: named children, parameters and buffers, as PyTorch's nn.Module. */
+import { isGradEnabled } from "../autograd/tape.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { checkpoint } from "../ops/checkpoint.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -68,9 +69,9 @@ export abstract class Module {
     return this;
   }
 
-  /** fn(x), as a block. */
+  /** fn(x), as a block. Without recording, it leaves nothing but its result. */
   protected block(fn: (x: Tensor) => Tensor, x: Tensor): Tensor {
-    return this.#recomputes ? checkpoint(fn, x) : fn(x);
+    return this.#recomputes || !isGradEnabled() ? checkpoint(fn, x) : fn(x);
   }
 
   /** Everything that is saved, under its full name. A module that is a child twice appears under both names. */

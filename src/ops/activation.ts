@@ -3,6 +3,7 @@ import { apply, defineOp } from "./define.ts";
 import type { Context, Sample } from "./define.ts";
 import { map } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
+import { inParts } from "./parts.ts";
 import { vectorDispatch } from "./variants.ts";
 
 interface ActivationOptions {
@@ -24,15 +25,19 @@ const activationOp = (name: string, op: 0 | 1, slope: number) =>
     name,
     forward(ctx: Context, [x], options) {
       const y = Tensor.empty(x.gpu, x.shape);
-      const { isVec4, ...call } = dispatch(x, op, options);
-      x.gpu.run(isVec4 ? "activation_vec4.forward" : "activation.forward", { x, y }, call);
+      inParts(x.size, [x], [y], ([x], [y]) => {
+        const { isVec4, ...call } = dispatch(x, op, options);
+        x.gpu.run(isVec4 ? "activation_vec4.forward" : "activation.forward", { x, y }, call);
+      });
       ctx.save(y); // has the sign of x, and is needed by the next layer anyway
       return y;
     },
     backward(ctx, dy, [x], options) {
       const dx = Tensor.empty(x.gpu, x.shape);
-      const { isVec4, ...call } = dispatch(x, op, options);
-      x.gpu.run(isVec4 ? "activation_vec4.backward" : "activation.backward", { x: ctx.saved[0], dy, dx }, call);
+      inParts(x.size, [ctx.saved[0], dy], [dx], ([x, dy], [dx]) => {
+        const { isVec4, ...call } = dispatch(x, op, options);
+        x.gpu.run(isVec4 ? "activation_vec4.backward" : "activation.backward", { x, dy, dx }, call);
+      });
       return [dx];
     },
     reference: ([x], options) => map(x!, (v) => (v <= 0 ? negative(v, options) : v)),

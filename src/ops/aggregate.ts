@@ -5,6 +5,7 @@ import { argmax } from "./argmax.ts";
 import { apply, defineOp, edgeOf } from "./define.ts";
 import { matmul } from "./matmul.ts";
 import { ndarray } from "./ndarray.ts";
+import { inParts } from "./parts.ts";
 import { reshape } from "./shape_ops.ts";
 import { slice } from "./slice.ts";
 import { softmax } from "./softmax.ts";
@@ -23,10 +24,12 @@ const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>(
     const [, slots, channels] = memory.shape;
     const classes = argmax(logits);
     const out = Tensor.empty(memory.gpu, [...classes.shape, channels]);
-    memory.gpu.run("memory_lookup", { memory, classes, out }, {
-      elements: out.size,
-      params: { pixels: classes.size, slot },
-      constants: { SLOTS: slots, CHANNELS: channels },
+    inParts(classes.size, [classes], [out], ([classes], [out], pixels) => {
+      memory.gpu.run("memory_lookup", { memory, classes, out }, {
+        elements: out.size,
+        params: { pixels, slot },
+        constants: { SLOTS: slots, CHANNELS: channels },
+      });
     });
     classes.release();
     return out;

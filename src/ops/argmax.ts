@@ -1,4 +1,5 @@
 import { Tensor } from "../tensor/tensor.ts";
+import { inBlocks } from "./blocks.ts";
 import { normalizeAxis, sizeOf } from "../tensor/shape.ts";
 
 /**
@@ -15,6 +16,8 @@ export function argmax(x: Tensor, dim: number | null = -1, keepdim = false): Ten
   const inner = sizeOf(shape.slice(axis + 1));
   const reduced = (_: number, i: number): number[] => (dim !== null && i !== axis ? [x.shape[i]] : keepdim ? [1] : []);
   const out = Tensor.empty(x.gpu, x.shape.flatMap(reduced), "i32");
-  x.gpu.run("argmax", { x, out }, { elements: out.size, params: { count: out.size, length, inner } });
+  inBlocks({ outer: sizeOf(shape.slice(0, axis)), inner }, [x], [out], ([x], [out], _, inner) => {
+    x.gpu.run("argmax", { x, out }, { elements: out.size, params: { count: out.size, length, inner } });
+  });
   return out;
 }

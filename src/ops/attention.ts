@@ -1,11 +1,11 @@
 import { noGrad } from "../autograd/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { showShape, sizeOf } from "../tensor/shape.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { showShape } from "../tensor/shape.ts";
 import { sum } from "./accumulate.ts";
 import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
 import { ndarray } from "./ndarray.ts";
+import { excerpt, inParts, place } from "./parts.ts";
 
 /** Of `attention`. */
 export interface AttentionOptions {
@@ -43,7 +43,7 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
           elements: chunk.images * chunk.rows,
           ...kernelOptions(chunk, q, k, options),
         });
-        place(product(scores, values), out, chunk);
+        place(product(scores, values), out, startOf(out, chunk));
       }
     }
     ctx.save(q, k, v, out);
@@ -56,10 +56,12 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
     const [n, p] = q.shape;
     const [dq, dk, dv] = [q, k, v].map((x, i) => (ctx.needsGrad[i] ? Tensor.empty(gpu, x.shape) : null));
     const deltas = Tensor.empty(gpu, [n, p]);
-    gpu.run("attention.row_products", { output: out, d_output: dy, deltas }, {
-      elements: n * p,
-      params: { rows: n * p, keys: k.shape[1], first_row: 0, channels: v.shape[2] },
-      constants: { SCALE: options.scale },
+    inParts(n * p, [out, dy], [deltas], ([output, d_output], [deltas], rows) => {
+      gpu.run("attention.row_products", { output, d_output, deltas }, {
+        elements: rows,
+        params: { rows, keys: k.shape[1], first_row: 0, channels: v.shape[2] },
+        constants: { SCALE: options.scale },
+      });
     });
     for (const chunks of chunksOf(q, k, options)) {
       using _images = gpu.arena();
@@ -77,12 +79,12 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
           elements: chunk.images * chunk.rows * Math.ceil(k.shape[1] / 4),
           ...kernelOptions(chunk, q, k, options),
         });
-        if (dq) place(product(dScores, keys), dq, chunk);
+        if (dq) place(product(dScores, keys), dq, startOf(dq, chunk));
         if (dk) dkSum = accumulate(dkSum, product(dScores, qPart, { transposeA: true }));
         if (dv) dvSum = accumulate(dvSum, product(scores, dyPart, { transposeA: true }));
       }
-      if (dk) place(dkSum!, dk, { image: chunks[0].image, first: 0 });
-      if (dv) place(dvSum!, dv, { image: chunks[0].image, first: 0 });
+      if (dk) place(dkSum!, dk, startOf(dk, { ...chunks[0], first: 0 }));
+      if (dv) place(dvSum!, dv, startOf(dv, { ...chunks[0], first: 0 }));
       dkSum?.dispose();
       dvSum?.dispose();
     }
@@ -129,7 +131,7 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
 /** All queries in chunks of which the scores fit: one list of chunks per group of images that share their chunks. */
 function chunksOf(q: Tensor, k: Tensor, { scoreBytes = DEFAULT_SCORE_BYTES }: AttentionOptions): Chunk[][] {
   const [n, p] = q.shape;
-  const limit = Math.min(scoreBytes, q.gpu.capabilities.maxStorageBinding);
+  const limit = Math.min(scoreBytes, q.gpu.maxBinding);
   const rowBytes = 4 * k.shape[1];
   const rowsAtOnce = Math.min(n * p, Math.floor(limit / rowBytes));
   if (rowsAtOnce < 1) {
@@ -164,26 +166,18 @@ function kernelOptions({ image, images, first, rows }: Chunk, q: Tensor, k: Tens
 const product = (...args: Parameters<typeof matmul>): Tensor => noGrad(() => matmul(...args));
 
 /** The rows of a chunk of queries, of [n, p, c]. */
-function queriesOf(x: Tensor, { image, images, first, rows }: Chunk): Tensor {
-  return excerpt(x, image * x.shape[1] + first, [images, rows, x.shape[2]]);
+function queriesOf(x: Tensor, chunk: Chunk): Tensor {
+  return excerpt(x, startOf(x, chunk), [chunk.images, chunk.rows, x.shape[2]]);
 }
 
 /** The images of a chunk, of [n, s, c]. */
 function imagesOf(x: Tensor, { image, images }: Chunk): Tensor {
-  return excerpt(x, image * x.shape[1], [images, x.shape[1], x.shape[2]]);
+  return excerpt(x, startOf(x, { image, first: 0 }), [images, x.shape[1], x.shape[2]]);
 }
 
-/** Consecutive rows of [n, rows, c] under another shape; the tensor itself where that is all of it. */
-function excerpt(x: Tensor, firstRow: number, shape: Shape): Tensor {
-  if (sizeOf(shape) === x.size) return x;
-  const out = Tensor.empty(x.gpu, shape);
-  x.gpu.copy(x, out, out.size * 4, firstRow * x.shape[2] * 4);
-  return out;
-}
-
-/** Writes consecutive rows of [n, rows, c], from row `first` of an image. */
-function place(part: Tensor, whole: Tensor, { image, first }: Pick<Chunk, "image" | "first">): void {
-  part.gpu.copy(part, whole, part.size * 4, 0, (image * whole.shape[1] + first) * whole.shape[2] * 4);
+/** The element of [n, rows, c] that a chunk begins at. */
+function startOf(x: Tensor, { image, first }: Pick<Chunk, "image" | "first">): number {
+  return (image * x.shape[1] + first) * x.shape[2];
 }
 
 /** running + part, in memory that outlives the chunk. */

@@ -5,6 +5,7 @@ import { apply, defineOp } from "./define.ts";
 import type { Context, Sample } from "./define.ts";
 import { moments, planBlocks } from "./moments.ts";
 import type { Moments } from "./moments.ts";
+import { excerpt, inParts, place } from "./parts.ts";
 import { map } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
 
@@ -65,14 +66,14 @@ const batchNormOp = defineOp<BatchNormInputs, Settings>({
     }
     if (weight) ctx.save(weight);
     if (bias) ctx.save(bias);
-    x.gpu.run(
-      `${kernelFor(x)}.forward`,
-      { x, y, ...statistics, weight: weight ?? x, bias: bias ?? x, residual: residual ?? x },
-      {
-        ...dispatch(x, options, ROWS_PER_INVOCATION),
-        constants: { ...constantsOf(inputs, options), RESIDUAL: residual !== null },
-      },
-    );
+    const constants = { ...constantsOf(inputs, options), RESIDUAL: residual !== null };
+    inParts(rowsOf(x.shape), [x, residual], [y], ([x, residual], [y]) => {
+      x.gpu.run(
+        `${kernelFor(x)}.forward`,
+        { x, y, ...statistics, weight: weight ?? x, bias: bias ?? x, residual: residual ?? x },
+        { ...dispatch(x, options, ROWS_PER_INVOCATION), constants },
+      );
+    });
     if (activatesSum(inputs, options)) ctx.save(y);
     return y;
   },
@@ -91,16 +92,16 @@ const batchNormOp = defineOp<BatchNormInputs, Settings>({
     let dx: Tensor | null = null;
     if (wantsX) {
       dx = Tensor.empty(gpu, x.shape);
-      const operands = { x, dy: beforeActivation, mean, variance, weight: weight ?? x, bias: bias ?? x };
-      const constants = constantsOf(inputs, options);
-      gpu.run(
-        `${kernelFor(x)}.backward`,
-        { ...operands, averages: sums?.averages ?? x, dx },
-        {
-          ...dispatch(x, options, ROWS_PER_INVOCATION),
-          constants: { ...constants, ACTIVATION: constants.ACTIVATION && !isSum, TRAINING: options.training },
-        },
-      );
+      const own = constantsOf(inputs, options);
+      const constants = { ...own, ACTIVATION: own.ACTIVATION && !isSum, TRAINING: options.training };
+      inParts(rowsOf(x.shape), [x, beforeActivation], [dx], ([x, dy], [dx]) => {
+        const operands = { x, dy, mean, variance, weight: weight ?? x, bias: bias ?? x };
+        gpu.run(
+          `${kernelFor(x)}.backward`,
+          { ...operands, averages: sums?.averages ?? x, dx },
+          { ...dispatch(x, options, ROWS_PER_INVOCATION), constants },
+        );
+      });
     }
     sums?.averages.release();
     if (!wantsWeight) sums?.dweight.release();
@@ -144,20 +145,26 @@ function gradientSums(ctx: Context, dy: Tensor, inputs: BatchNormInputs, options
   const [channels, rows] = [channelsOf(x.shape), rowsOf(x.shape)];
   const { block, blocks } = planBlocks(channels, rows);
   const pairs = Tensor.empty(gpu, [blocks, channels, 2]);
-  const call = { ...dispatch(x, options, block), constants: constantsOf(inputs, options) };
-  let g: Tensor | null = null;
-  if (activatesSum(inputs, options)) {
-    g = Tensor.empty(gpu, x.shape);
-    const buffers = { x, dy, result: ctx.saved.at(-1)!, mean, variance, g, pairs_out: pairs };
-    gpu.run(`${kernelFor(x)}.gradient_sums_residual`, buffers, call);
-  } else {
-    const buffers = { x, dy, mean, variance, weight: weight ?? x, bias: bias ?? x, pairs_out: pairs };
-    gpu.run(`${kernelFor(x)}.gradient_sums`, buffers, call);
-  }
+  const constants = constantsOf(inputs, options);
+  const isSum = activatesSum(inputs, options);
+  const g = isSum ? Tensor.empty(gpu, x.shape) : null;
+  const result = isSum ? ctx.saved.at(-1)! : null;
+  inParts(rows, [x, dy, result], [g], ([x, dy, result], [g], count, first) => {
+    const own = excerpt(pairs, (first / block) * channels * 2, [Math.ceil(count / block), channels, 2]);
+    const call = { ...dispatch(x, options, block), constants };
+    if (g && result) {
+      const buffers = { x, dy, result, mean, variance, g, pairs_out: own };
+      gpu.run(`${kernelFor(x)}.gradient_sums_residual`, buffers, call);
+    } else {
+      const buffers = { x, dy, mean, variance, weight: weight ?? x, bias: bias ?? x, pairs_out: own };
+      gpu.run(`${kernelFor(x)}.gradient_sums`, buffers, call);
+    }
+    place(own, pairs, (first / block) * channels * 2);
+  }, block);
   const dweight = Tensor.empty(gpu, [channels]);
   const dbias = Tensor.empty(gpu, [channels]);
   const averages = Tensor.empty(gpu, [2, channels]);
-  const { params } = call;
+  const { params } = dispatch(x, options, block);
   const totals = { dweight, dbias, averages_out: averages };
   gpu.run("batch_norm.gradient_totals", { pairs, ...totals }, { elements: channels, params });
   pairs.release();

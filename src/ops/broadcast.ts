@@ -2,6 +2,7 @@
 import { Tensor } from "../tensor/tensor.ts";
 import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { excerpt, fits, inParts, place, unitsPerPart } from "./parts.ts";
 import { axisSizes, axisStrides, broadcastStrides, collapseAxes } from "./strides.ts";
 import type { Axis } from "./strides.ts";
 import { vectorDispatch } from "./variants.ts";
@@ -11,8 +12,13 @@ const CODE: Readonly<Record<Arithmetic, number>> = { add: 0, sub: 1, mul: 2, div
 
 /** a + b, a - b, a * b or a / b, each operand broadcast by NumPy's rule. */
 export function arithmetic(kind: Arithmetic, a: Tensor, b: Tensor): Tensor {
-  const shape = broadcastShapes(a.shape, b.shape);
-  const out = Tensor.empty(a.gpu, shape);
+  const out = Tensor.empty(a.gpu, broadcastShapes(a.shape, b.shape));
+  overParts(out, [a, b], (out, [a, b]) => compute(kind, a, b, out));
+  return out;
+}
+
+function compute(kind: Arithmetic, a: Tensor, b: Tensor, out: Tensor): void {
+  const { shape } = out;
   const axes = collapseAxes(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
   const constants = { OP: CODE[kind], AXES: kernelAxes(axes) };
   if (inVectors(axes)) {
@@ -23,14 +29,18 @@ export function arithmetic(kind: Arithmetic, a: Tensor, b: Tensor): Tensor {
     const { elements, params } = walk(out.size, axes);
     a.gpu.run("elementwise.binary", { a, b, out }, { elements, params: { ...params, factor: 1 }, constants });
   }
-  return out;
 }
 
 /** factor * x, repeated to `shape`, which x must broadcast to. */
 export function broadcastTo(x: Tensor, shape: Shape, factor = 1): Tensor {
   const out = Tensor.empty(x.gpu, shape);
-  const strides = broadcastStrides(x.shape, shape);
-  const axes = collapseAxes(shape, [strides, strides]);
+  overParts(out, [x], (out, [x]) => repeat(x, out, factor));
+  return out;
+}
+
+function repeat(x: Tensor, out: Tensor, factor: number): void {
+  const strides = broadcastStrides(x.shape, out.shape);
+  const axes = collapseAxes(out.shape, [strides, strides]);
   const constants = { AXES: kernelAxes(axes) };
   if (inVectors(axes)) {
     const walked = vectorWalk(out, axes);
@@ -40,7 +50,26 @@ export function broadcastTo(x: Tensor, shape: Shape, factor = 1): Tensor {
     const { elements, params } = walk(out.size, axes);
     x.gpu.run("elementwise.scale", { a: x, out }, { elements, params: { ...params, factor }, constants });
   }
-  return out;
+}
+
+/** Runs `body` on parts of out and of operands that broadcast to its shape, along its first axis if that is enough. */
+function overParts(out: Tensor, operands: Tensor[], body: (out: Tensor, operands: Tensor[]) => void): void {
+  if (fits(out.gpu, out.size)) return body(out, operands);
+  const isFlat = operands.every(({ size }) => size === out.size || size === 1);
+  const shape = isFlat ? [out.size] : out.shape;
+  const axis = shape.findIndex((size) => size > 1);
+  const inner = shape.slice(axis + 1);
+  const innerOf = (x: Tensor): Shape => (isFlat ? [] : x.shape.slice(Math.max(0, x.shape.length - inner.length)));
+  const isCut = operands.map((x) => sizeOf(innerOf(x)) < x.size);
+  inParts(shape[axis], operands.map((x, i) => (isCut[i] ? x : null)), [out], (parts, [target], count) => {
+    const views = parts.map((part, i) => {
+      const shape = innerOf(operands[i]);
+      return part ? part.view([count, ...shape]) : operands[i].view(shape);
+    });
+    const view = target.view([count, ...inner]);
+    overParts(view, views, body);
+    [view, ...views].forEach((tensor) => tensor.release());
+  });
 }
 
 /** The adjoint of `broadcastTo`: factor * the sum over every place that an element of `shape` was repeated to. */
@@ -82,6 +111,44 @@ const INVOCATIONS = 4096;
 const SHORT = 128;
 
 function sumMiddle(x: Tensor, outer: number, length: number, inner: number, factor: number): Tensor {
+  const { gpu } = x;
+  if (fits(gpu, x.size)) return sumAtOnce(x, outer, length, inner, factor);
+  if (outer > 1) {
+    const out = Tensor.empty(gpu, [outer, 1, inner]);
+    inParts(outer, [x], [out], ([part], [target], count) => {
+      place(sumMiddle(part, count, length, inner, factor), target, 0);
+    });
+    return out;
+  }
+  const most = unitsPerPart(gpu, length, inner);
+  const sums = Tensor.empty(gpu, [1, Math.ceil(length / most), inner]);
+  for (let i = 0; i < sums.shape[1]; i++) {
+    const count = Math.min(most, length - i * most);
+    const part = excerpt(x, i * most * inner, [1, count, inner]);
+    place(count === 1 ? part.view(part.shape) : sumMiddle(part, 1, count, inner, 1), sums, i * inner);
+    part.release();
+  }
+  const total = fits(gpu, inner) ? sumMiddle(sums, 1, sums.shape[1], inner, factor) : addUp(sums, factor);
+  sums.release();
+  return total;
+}
+
+/** factor * the sum of the rows of [1, rows, inner], for rows that are too long for the kernel. */
+function addUp(x: Tensor, factor: number): Tensor {
+  const shape = x.shape.with(1, 1);
+  let total = excerpt(x, 0, shape);
+  for (let row = 1; row < x.shape[1]; row++) {
+    const part = excerpt(x, row * sizeOf(shape), shape);
+    const next = arithmetic("add", total, part);
+    [total, part].forEach((tensor) => tensor.release());
+    total = next;
+  }
+  const out = broadcastTo(total, shape, factor);
+  total.release();
+  return out;
+}
+
+function sumAtOnce(x: Tensor, outer: number, length: number, inner: number, factor: number): Tensor {
   const outputs = outer * inner;
   const wanted = length <= SHORT ? 1 : Math.max(1, Math.min(Math.ceil(length / 64), Math.floor(INVOCATIONS / outputs)));
   const chunk = Math.ceil(length / wanted);

@@ -12,10 +12,12 @@ import { edgeOf } from "./define.ts";
  *
  * Results, gradients and their bytes are those of fn(...inputs), except that with several inputs sums of three and more
  * gradients may be added up in another order. In-place changes that backward would report are reported.
+ *
+ * Where nothing is recorded, what lies between is released at once.
  */
 export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: NoInfer<I>) => Tensor, ...inputs: I): Tensor {
   if (inputs.length === 0) throw new Error("checkpoint takes at least one input");
-  if (!isGradEnabled()) return fn(...inputs);
+  if (!isGradEnabled()) return keepOnly(inputs[0], () => fn(...inputs));
   const part = new Part();
   const since = nextSerial();
   const output = keepOnly(inputs[0], () => part.first(() => fn(...inputs)));

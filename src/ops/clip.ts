@@ -1,3 +1,4 @@
+import { inParts } from "./parts.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Elements that one invocation adds up: few enough to keep rounding errors small. */
@@ -21,16 +22,20 @@ export function clipGradNorm(grads: readonly Tensor[], maxNorm: number, normType
   const [norm, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
   let at = 0;
   grads.forEach((x, i) => {
-    gpu.run("clip.powers", { x, sums }, {
-      elements: lengths[i], params: { count: x.size, share: SHARE, at, maxNorm }, constants,
-    });
+    inParts(x.size, [x], [], ([x], _, count, first) => {
+      gpu.run("clip.powers", { x, sums }, {
+        elements: Math.ceil(count / SHARE), params: { count, share: SHARE, at: at + first / SHARE, maxNorm }, constants,
+      });
+    }, SHARE);
     at += lengths[i];
   });
   gpu.run("clip.norm", { parts: sums, out: norm, factor }, { params: { count, share: 0, at: 0, maxNorm }, constants });
   // Gradients may share memory, where one gradient flowed into two leaves: it is scaled once.
   for (const values of new Map(grads.map((grad) => [grad.storage, grad])).values()) {
-    gpu.run("clip.scale", { values, limit: factor }, {
-      elements: Math.ceil(values.size / 4), params: { count: values.size, share: 0, at: 0, maxNorm }, constants,
+    inParts(values.size, [], [values], (_, [values], count) => {
+      gpu.run("clip.scale", { values, limit: factor }, {
+        elements: Math.ceil(count / 4), params: { count, share: 0, at: 0, maxNorm }, constants,
+      });
     });
   }
   sums.release();

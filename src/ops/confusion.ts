@@ -1,5 +1,6 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { showShape } from "../tensor/shape.ts";
+import { inParts } from "./parts.ts";
 
 /** Of `addConfusion`. */
 export interface ConfusionOptions {
@@ -24,9 +25,11 @@ export function addConfusion(confusion: Tensor, prediction: Tensor, label: Tenso
         `${label.dtype} ${showShape(label.shape)}`,
     );
   }
-  confusion.gpu.run("confusion", { prediction, label, confusion }, {
-    elements: Math.ceil(label.size / 16),
-    params: { count: label.size },
-    constants: { CLASSES: classes, IGNORE: ignoreIndex },
+  inParts(label.size, [prediction, label], [], ([prediction, label], _, count) => {
+    confusion.gpu.run("confusion", { prediction, label, confusion }, {
+      elements: Math.ceil(count / 16),
+      params: { count },
+      constants: { CLASSES: classes, IGNORE: ignoreIndex },
+    });
   });
 }

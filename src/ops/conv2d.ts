@@ -2,6 +2,8 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { sumSlabs } from "./accumulate.ts";
+import { arithmetic } from "./broadcast.ts";
+import { bandsBackwardInput, bandsBackwardWeight, bandsForward, isWhole } from "./conv2d.bands.ts";
 import { blockedBackwardInput, blockedBackwardWeight, blockedForward } from "./conv2d.blocked.ts";
 import { conv2dGeometry, conv2dProduct, imageParams, layerConstants } from "./conv2d.geometry.ts";
 import type { Conv2dGeometry, Conv2dOptions } from "./conv2d.geometry.ts";
@@ -12,6 +14,15 @@ import { GEMM_VARIANTS, TILE, gemmChoice, splitCount } from "./variants.ts";
 
 /** Unrecorded y = conv(x, w) + bias. */
 export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
+  if (isWhole(x, g)) return forward(x, w, bias, g);
+  const y = bandsForward(x, w, g, (x, w, band) => forward(x, w, null, band));
+  if (!bias) return y;
+  const biased = arithmetic("add", y, bias);
+  y.release();
+  return biased;
+}
+
+function forward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv2dGeometry): Tensor {
   const { variant, tune } = gemmChoice(x.gpu, conv2dProduct("conv2d", g));
   if (variant === "panel") return panelForward(x, w, bias, g, tune);
   if (variant === "blocked") return blockedForward(x, w, bias, g, tune);
@@ -26,6 +37,10 @@ export function conv2dForward(x: Tensor, w: Tensor, bias: Tensor | null, g: Conv
 
 /** Unrecorded gradient of the input. */
 export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
+  return isWhole(dy, g) ? backwardInput(dy, w, g) : bandsBackwardInput(dy, w, g, backwardInput);
+}
+
+function backwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): Tensor {
   const { variant, tune } = gemmChoice(dy.gpu, conv2dProduct("conv2d_backward_input", g));
   if (variant === "panel") return panelBackwardInput(dy, w, g, tune);
   if (variant === "blocked") return blockedBackwardInput(dy, w, g, tune);
@@ -42,6 +57,10 @@ export function conv2dBackwardInput(dy: Tensor, w: Tensor, g: Conv2dGeometry): T
 
 /** Unrecorded gradient of the weights. */
 export function conv2dBackwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
+  return isWhole(x, g) ? backwardWeight(x, dy, g) : bandsBackwardWeight(x, dy, g, backwardWeight);
+}
+
+function backwardWeight(x: Tensor, dy: Tensor, g: Conv2dGeometry): Tensor {
   const { variant, tune } = gemmChoice(x.gpu, conv2dProduct("conv2d_backward_weight", g));
   if (variant === "panel") return panelBackwardWeight(x, dy, g, tune);
   if (variant === "blocked") return blockedBackwardWeight(x, dy, g, tune);

@@ -7,6 +7,7 @@ import type { Context } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
 import { add, mul, scale } from "./elementwise.ts";
+import { excerpt, inParts, place } from "./parts.ts";
 import { mean, sum } from "./reduce.ts";
 import { logSoftmax } from "./softmax.ts";
 
@@ -50,11 +51,12 @@ const lossOp = (name: string, logProbs: boolean) => {
     const rows = labels.size;
     const stats = Tensor.empty(gpu, [rows, 2]);
     const saved = weight ? [x, labels, weight] : [x, labels];
-    const inputs = { x, labels, weight: weight ?? x, stats };
     if (settings.reduction === "none") {
       const loss = Tensor.empty(gpu, labels.shape);
-      gpu.run("cross_entropy.losses", { ...inputs, loss }, {
-        elements: rows, params: { rows, rowsPer: 1 }, constants: constants(x, weight, settings),
+      inParts(rows, [x, labels], [stats, loss], ([x, labels], [stats, loss], rows) => {
+        gpu.run("cross_entropy.losses", { x, labels, weight: weight ?? x, stats, loss }, {
+          elements: rows, params: { rows, rowsPer: 1 }, constants: constants(x, weight, settings),
+        });
       });
       ctx.own(stats);
       ctx.save(...saved);
@@ -64,9 +66,14 @@ const lossOp = (name: string, logProbs: boolean) => {
     const parts = Math.ceil(rows / rowsPer);
     const sums = Tensor.empty(gpu, [parts, 2]);
     const [loss, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
-    gpu.run("cross_entropy.partials", { ...inputs, sums }, {
-      elements: parts, params: { rows, rowsPer }, constants: constants(x, weight, settings),
-    });
+    inParts(rows, [x, labels], [stats], ([x, labels], [stats], rows, first) => {
+      const parts = Math.ceil(rows / rowsPer);
+      const own = excerpt(sums, (first / rowsPer) * 2, [parts, 2]);
+      gpu.run("cross_entropy.partials", { x, labels, weight: weight ?? x, stats, sums: own }, {
+        elements: parts, params: { rows, rowsPer }, constants: constants(x, weight, settings),
+      });
+      place(own, sums, (first / rowsPer) * 2);
+    }, rowsPer);
     gpu.run("cross_entropy_mean", { sums, loss, factor }, {
       params: { parts, divisor: -1 },
       constants: { MEAN: settings.reduction === "mean", EMPTY_ZERO: settings.emptyMean === "zero" },
@@ -83,12 +90,16 @@ const lossOp = (name: string, logProbs: boolean) => {
     backward(ctx, dloss, [x, labels, weight], settings) {
       const perRow = settings.reduction === "none";
       const saved = ctx.saved[0];
-      const factor = perRow ? dloss : ctx.saved[1];
+      const factor = ctx.saved[1];
       const dx = Tensor.empty(x.gpu, x.shape);
-      x.gpu.run("cross_entropy.backward", { x, labels, weight: weight ?? x, saved, dloss, factor, dx }, {
-        elements: labels.size,
-        params: { rows: labels.size, rowsPer: 1 },
-        constants: { ...constants(x, weight, settings), PER_ROW: perRow },
+      const losses = perRow ? dloss : null;
+      inParts(labels.size, [x, labels, saved, losses], [dx], ([x, labels, saved, losses], [dx], rows) => {
+        const gradients = { dloss: losses ?? dloss, factor: losses ?? factor };
+        x.gpu.run("cross_entropy.backward", { x, labels, weight: weight ?? x, saved, ...gradients, dx }, {
+          elements: rows,
+          params: { rows, rowsPer: 1 },
+          constants: { ...constants(x, weight, settings), PER_ROW: perRow },
+        });
       });
       return [dx, null, null];
     },

@@ -5,6 +5,7 @@ import { arithmetic, broadcastTo } from "./broadcast.ts";
 import { apply, defineOp } from "./define.ts";
 import { forEachIndex, ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
+import { inParts } from "./parts.ts";
 import { philox4x32 } from "../random.ts";
 import { broadcastStrides } from "./strides.ts";
 
@@ -34,10 +35,10 @@ function maskShape(shape: Shape, perChannel: boolean): Shape {
 function factors(x: Tensor, given: Tensor | null, { p, seed, offset, perChannel }: Settings): Tensor {
   if (given) return broadcastTo(given, given.shape, keepFactor(p));
   const mask = Tensor.empty(x.gpu, maskShape(x.shape, perChannel));
-  x.gpu.run("dropout", { mask }, {
-    elements: Math.ceil(mask.size / 4),
-    params: { count: mask.size, seed, offset, threshold: threshold(p), keep: keepFactor(p) },
-  });
+  const draw = { seed, offset, threshold: threshold(p), keep: keepFactor(p) };
+  inParts(mask.size, [], [mask], (_, [mask], count, first) => {
+    x.gpu.run("dropout", { mask }, { elements: Math.ceil(count / 4), params: { count, block: first / 4, ...draw } });
+  }, 4);
   return mask;
 }
 

@@ -2,6 +2,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { map } from "./ndarray.ts";
+import { inParts } from "./parts.ts";
 
 /** Of `gelu`. */
 export interface GeluOptions {
@@ -13,13 +14,13 @@ const geluOp = defineOp<readonly [Tensor], GeluOptions>({
   name: "gelu",
   forward(ctx, [x], options) {
     const y = Tensor.empty(x.gpu, x.shape);
-    x.gpu.run("gelu.forward", { x, y }, dispatch(x, options));
+    inParts(x.size, [x], [y], ([x], [y]) => x.gpu.run("gelu.forward", { x, y }, dispatch(x, options)));
     ctx.save(x);
     return y;
   },
   backward(_ctx, dy, [x], options) {
     const dx = Tensor.empty(x.gpu, x.shape);
-    x.gpu.run("gelu.backward", { x, dy, dx }, dispatch(x, options));
+    inParts(x.size, [x, dy], [dx], ([x, dy], [dx]) => x.gpu.run("gelu.backward", { x, dy, dx }, dispatch(x, options)));
     return [dx];
   },
   reference: ([x], { approximate }) =>

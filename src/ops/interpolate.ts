@@ -1,6 +1,7 @@
 import type { Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { around, gridOver } from "./axis.ts";
+import { inBlocks } from "./blocks.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
@@ -44,7 +45,20 @@ const interpolateOp = defineOp<readonly [Tensor], InterpolateOptions>({
 function resize(from: Tensor, axis: Axis, pass: "forward" | "adjoint"): Tensor {
   const size = pass === "forward" ? axis.outSize : axis.inSize;
   const to = Tensor.empty(from.gpu, from.shape.with(axis.axis, size));
-  const { outer, inner } = around(from.shape, axis.axis);
+  inBlocks(around(from.shape, axis.axis), [from], [to], ([from], [to], outer, inner) => {
+    resizeBlock(from, to, { ...axis, outer, inner }, pass);
+  });
+  return to;
+}
+
+interface Block extends Axis {
+  readonly outer: number;
+  readonly inner: number;
+}
+
+function resizeBlock(from: Tensor, to: Tensor, axis: Block, pass: "forward" | "adjoint"): void {
+  const { outer, inner } = axis;
+  const size = pass === "forward" ? axis.outSize : axis.inSize;
   // SEGMENT outputs (of the adjoint: inputs) per invocation.
   const tune = tileOf(from.gpu, "interpolate_linear", [outer, axis.inSize, axis.outSize, inner], { SEGMENT: 16 });
   const options = {
@@ -54,7 +68,6 @@ function resize(from: Tensor, axis: Axis, pass: "forward" | "adjoint"): Tensor {
   };
   if (pass === "forward") from.gpu.run("interpolate_linear.forward", { x: from, y: to }, options);
   else from.gpu.run("interpolate_linear.adjoint", { dy: from, dx: to }, options);
-  return to;
 }
 
 function samples(): Sample<InterpolateOptions>[] {

@@ -1,5 +1,6 @@
 import type { Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { inImages } from "./blocks.ts";
 import { apply, defineOp } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
 import { axes, checkRequest } from "./resample.ts";
@@ -11,14 +12,18 @@ export type InterpolateNearestOptions = Pick<InterpolateOptions, "size" | "scale
 const interpolateNearestOp = defineOp<readonly [Tensor], InterpolateNearestOptions>({
   name: "interpolate_nearest",
   forward(_ctx, [x], options) {
-    const { output, dispatch } = plan(x.shape, options);
-    const y = Tensor.empty(x.gpu, output);
-    x.gpu.run("interpolate_nearest.forward", { x, y }, dispatch(output));
+    const y = Tensor.empty(x.gpu, plan(x.shape, options).output);
+    inImages(x.shape, [x], [y], ([x], [y], shape) => {
+      const { output, dispatch } = plan(shape, options);
+      x.gpu.run("interpolate_nearest.forward", { x, y }, dispatch(output));
+    });
     return y;
   },
   backward(_ctx, dy, [x], options) {
     const dx = Tensor.empty(x.gpu, x.shape);
-    x.gpu.run("interpolate_nearest.adjoint", { dy, dx }, plan(x.shape, options).dispatch(x.shape));
+    inImages(x.shape, [dy], [dx], ([dy], [dx], shape) => {
+      x.gpu.run("interpolate_nearest.adjoint", { dy, dx }, plan(shape, options).dispatch(shape));
+    });
     return [dx];
   },
   reference([x], options) {

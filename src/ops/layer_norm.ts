@@ -4,6 +4,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { moments, planBlocks, sumPairs } from "./moments.ts";
+import { excerpt, inParts, place } from "./parts.ts";
 import { map } from "./ndarray.ts";
 
 /** Of `layerNorm`. */
@@ -21,15 +22,18 @@ const layerNormOp = defineOp<readonly [Tensor, Tensor | null, Tensor | null], La
     const y = Tensor.empty(x.gpu, x.shape);
     if (x.size === 0) return y;
     const { rows, columns } = matrixOf(x.shape, options);
-    const statistics = moments(x, { groups: rows, members: columns, groupStride: columns, memberStride: 1 });
+    const [mean, variance] = [Tensor.empty(x.gpu, [rows]), Tensor.empty(x.gpu, [rows])];
+    inParts(rows, [x], [y, mean, variance], ([x], [y, mean, variance], rows) => {
+      const layout = { groups: rows, members: columns, groupStride: columns, memberStride: 1 };
+      x.gpu.run(
+        "layer_norm.forward",
+        { x, y, ...moments(x, layout, null, { mean, variance }), weight: weight ?? x, bias: bias ?? x },
+        { ...elementwise(rows, columns, options.eps), constants: { WEIGHT: weight !== null, BIAS: bias !== null } },
+      );
+    });
     ctx.save(x);
-    ctx.own(statistics.mean, statistics.variance);
+    ctx.own(mean, variance);
     if (weight) ctx.save(weight);
-    x.gpu.run(
-      "layer_norm.forward",
-      { x, y, ...statistics, weight: weight ?? x, bias: bias ?? x },
-      { ...elementwise(x, options), constants: { WEIGHT: weight !== null, BIAS: bias !== null } },
-    );
     return y;
   },
   backward(ctx, dy, [x, weight, bias], options) {
@@ -42,22 +46,29 @@ const layerNormOp = defineOp<readonly [Tensor, Tensor | null, Tensor | null], La
     const { eps } = options;
     let dx: Tensor | null = null;
     if (wantsX) {
-      const { block, blocks } = planBlocks(rows, columns);
-      const pairs = Tensor.empty(gpu, [blocks, rows, 2]);
-      const buffers = { x, dy, mean, variance, weight: weight ?? x };
-      const dispatch = { elements: blocks * rows, params: { rows, columns, block, eps }, constants };
-      gpu.run("layer_norm.row_sums", { ...buffers, pairs }, dispatch);
-      const [sum_g, sum_g_xhat] = sumPairs(pairs);
       dx = Tensor.empty(gpu, x.shape);
-      gpu.run("layer_norm.backward", { ...buffers, dx, sum_g, sum_g_xhat }, { ...elementwise(x, options), constants });
-      sum_g.release();
-      sum_g_xhat.release();
+      inParts(rows, [x, dy, mean, variance], [dx], ([x, dy, mean, variance], [dx], rows) => {
+        const { block, blocks } = planBlocks(rows, columns);
+        const pairs = Tensor.empty(gpu, [blocks, rows, 2]);
+        const buffers = { x, dy, mean, variance, weight: weight ?? x };
+        const dispatch = { elements: blocks * rows, params: { rows, columns, block, eps }, constants };
+        gpu.run("layer_norm.row_sums", { ...buffers, pairs }, dispatch);
+        const [sum_g, sum_g_xhat] = sumPairs(pairs);
+        const options = { ...elementwise(rows, columns, eps), constants };
+        gpu.run("layer_norm.backward", { ...buffers, dx, sum_g, sum_g_xhat }, options);
+        sum_g.release();
+        sum_g_xhat.release();
+      });
     }
     if (!wantsWeight && !wantsBias) return [dx, null, null];
     const { block, blocks } = planBlocks(columns, rows);
     const pairs = Tensor.empty(gpu, [blocks, columns, 2]);
-    const dispatch = { elements: blocks * columns, params: { rows, columns, block, eps } };
-    gpu.run("layer_norm.weight_sums", { x, dy, mean, variance, pairs }, dispatch);
+    inParts(rows, [x, dy, mean, variance], [], ([x, dy, mean, variance], _, count, first) => {
+      const own = excerpt(pairs, (first / block) * columns * 2, [Math.ceil(count / block), columns, 2]);
+      const dispatch = { elements: own.size / 2, params: { rows: count, columns, block, eps } };
+      gpu.run("layer_norm.weight_sums", { x, dy, mean, variance, pairs: own }, dispatch);
+      place(own, pairs, (first / block) * columns * 2);
+    }, block);
     const sums = sumPairs(pairs);
     const shaped = ([wantsBias, wantsWeight] as const).map((wanted, i) => {
       const gradient = wanted ? sums[i].view(normalizedShape(x.shape, options)) : null;
@@ -89,10 +100,9 @@ function matrixOf(shape: Shape, options: LayerNormOptions): { readonly rows: num
   return { rows: columns === 0 ? 0 : sizeOf(shape) / columns, columns };
 }
 
-function elementwise(x: Tensor, options: LayerNormOptions) {
-  const { rows, columns } = matrixOf(x.shape, options);
+function elementwise(rows: number, columns: number, eps: number) {
   const block = COLUMNS_PER_INVOCATION;
-  return { elements: rows * Math.ceil(columns / block), params: { rows, columns, block, eps: options.eps } };
+  return { elements: rows * Math.ceil(columns / block), params: { rows, columns, block, eps } };
 }
 
 function samples(): Sample<LayerNormOptions>[] {

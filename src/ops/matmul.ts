@@ -4,10 +4,13 @@ import { showShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
-import { sumSlabs } from "./accumulate.ts";
+import { addTo, sumSlabs } from "./accumulate.ts";
 import { panelProduct } from "./matmul.panel.ts";
+import { toFour } from "./panels.ts";
+import { excerpt, fits, place, unitsPerPart } from "./parts.ts";
 import { GEMM_VARIANTS, TILE, blockedPlan, gemmChoice, splitCount } from "./variants.ts";
 import type { Product } from "./variants.ts";
+import { insert, window } from "./window.ts";
 
 /** Which operands are stored transposed. */
 export interface MatmulOptions {
@@ -45,6 +48,10 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
   const shape = a.shape.length === 3 ? [batch, m, n] : [m, n];
   if (k === 0) return Tensor.zeros(gpu, shape);
+  if (!fits(gpu, ...Object.values(paddedSizes(a, b, options)))) {
+    const parts = productByParts(a, b, options);
+    if (parts) return parts;
+  }
   const { variant, tune } = gemmChoice(gpu, productOf(a.shape, b.shape, options));
   const { transposeA = false, transposeB = false } = options;
   if (variant === "panel") return panelProduct(a, b, null, { batch, m, n, k, transposeA, transposeB }, shape, tune);
@@ -59,6 +66,53 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
     constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
   });
   return sumSlabs(y, shape);
+}
+
+/** Numbers of elements, with last axes that the kernels pad. */
+function paddedSizes(a: Tensor, b: Tensor, options: MatmulOptions) {
+  const { batch, m, n } = dimensions(a.shape, b.shape, options);
+  const padded = ({ shape, size }: Tensor): number => (size / shape.at(-1)!) * toFour(shape.at(-1)!);
+  return { a: padded(a), b: padded(b), y: batch * (options.transposeA ? toFour(m) : m) * toFour(n) };
+}
+
+const inFours = (count: number): number => (count < 4 ? count : count - (count % 4));
+
+/** The same of what the kernels cannot see as a whole, cut along an axis of the largest of the three; null: no such. */
+function productByParts(a: Tensor, b: Tensor, options: MatmulOptions): Tensor | null {
+  const { gpu } = a;
+  const { batch, m, n, k } = dimensions(a.shape, b.shape, options);
+  const { transposeA = false, transposeB = false } = options;
+  const axesOfA = transposeA ? (["k", "m"] as const) : (["m", "k"] as const);
+  const axesOfB = transposeB ? (["n", "k"] as const) : (["k", "n"] as const);
+  const lengths = { m, n, k, batch };
+  const padded = paddedSizes(a, b, options);
+  const largest = Math.max(...Object.values(padded));
+  const axes = largest === padded.y ? (["m", "n"] as const) : largest === padded.a ? axesOfA : axesOfB;
+  // In front where a few places of it fit: those of a and b then need no copies.
+  const placesOf = (name: keyof typeof lengths): number => unitsPerPart(gpu, lengths[name], largest / lengths[name]);
+  const long = axes.filter((name) => lengths[name] > 1);
+  const axis = batch > 1 ? "batch" : (long.find((name) => placesOf(name) >= 4) ?? long.at(-1));
+  if (axis === undefined) return null;
+  const y = Tensor.zeros(gpu, [batch, m, n]);
+  const matrices = [a.view([batch, ...a.shape.slice(-2)]), b.view([batch, ...b.shape.slice(-2)])];
+  const most = inFours(placesOf(axis));
+  for (let first = 0; first < lengths[axis]; first += most) {
+    const count = Math.min(most, lengths[axis] - first);
+    const parts = matrices.map((x, i) => {
+      const dim = ["batch", ...(i === 0 ? axesOfA : axesOfB)].indexOf(axis);
+      if (dim < 0) return x.view(x.shape);
+      const size = x.size / lengths[axis];
+      return dim === 2 ? window(x, 2, -first, count) : excerpt(x, first * size, x.shape.with(dim, count));
+    });
+    const part = product(parts[0], parts[1], options);
+    if (axis === "n") insert(part, y, 2, first);
+    else if (axis === "k") addTo(part.view(part.shape), y, 0);
+    else place(part.view(part.shape), y, (first * y.size) / lengths[axis]);
+    [...parts, part].forEach((tensor) => tensor.release());
+  }
+  const result = y.view(a.shape.length === 3 ? y.shape : [m, n]);
+  [...matrices, y].forEach((tensor) => tensor.release());
+  return result;
 }
 
 /** The same by the kernels for GPUs. */

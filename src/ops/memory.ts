@@ -5,6 +5,7 @@ import { sum } from "./accumulate.ts";
 import { sumAxes } from "./broadcast.ts";
 import { apply, defineOp } from "./define.ts";
 import { matmul } from "./matmul.ts";
+import { excerpt, place, unitsPerPart } from "./parts.ts";
 import type { MemoryUpdateOptions } from "./memory.options.ts";
 import { updateReference, updateSamples } from "./memory.reference.ts";
 
@@ -49,19 +50,36 @@ function sumsOf(memory: Tensor, features: Tensor, labels: Tensor, rule: Rule, ea
   const rows = classes * slots;
   const cells = images * h * w;
   const norms = earlier?.norms ?? slotNorms(memory);
-  const { weights, counts } = pixelWeights(memory, features, labels, norms, rule);
-
   const slabCells = Math.max(MIN_SLAB_CELLS, Math.ceil(cells / MAX_SLABS));
-  const slabs = Math.ceil(cells / slabCells);
+  const imagesAtOnce = unitsPerPart(gpu, images, Math.max(h * w * Math.max(rows, channels, 5), labels.size / images));
+  const slabsOf = (some: number): number => Math.ceil((some * h * w) / slabCells);
+  const groups = Array.from({ length: Math.ceil(images / imagesAtOnce) }, (_, i) => {
+    return [i * imagesAtOnce, Math.min(imagesAtOnce, images - i * imagesAtOnce)] as const;
+  });
+  const slabs = groups.reduce((total, [, count]) => total + slabsOf(count), 0);
   const weighted = Tensor.empty(gpu, [slabs, rows, channels]);
   const counted = Tensor.empty(gpu, [slabs, rows, channels]);
   const totals = Tensor.empty(gpu, [slabs, rows, 2]);
   const refused = earlier?.refused ?? Tensor.zeros(gpu, [classes], "u32");
-  gpu.run("memory_gather", { weights, counts, features, weighted, counted, totals, refused }, {
-    elements: slabs * rows * Math.ceil(channels / 8),
-    params: { cells, slab_cells: slabCells, slabs },
-    constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
-  });
+  let slab = 0;
+  for (const [image, count] of groups) {
+    using _images = gpu.arena();
+    const [some, theirs] = [features, labels].map((x) => {
+      return excerpt(x, (image * x.size) / images, x.shape.with(0, count));
+    });
+    const { weights, counts } = pixelWeights(memory, some, theirs, norms, rule);
+    const own = slabsOf(count);
+    const all = [weighted, counted, totals];
+    const sums = all.map((x) => excerpt(x, (slab * x.size) / slabs, x.shape.with(0, own)));
+    const results = { weighted: sums[0], counted: sums[1], totals: sums[2], refused };
+    gpu.run("memory_gather", { weights, counts, features: some, ...results }, {
+      elements: own * rows * Math.ceil(channels / 8),
+      params: { cells: count * h * w, slab_cells: slabCells, slabs: own },
+      constants: { ROWS: rows, SLOTS: slots, CHANNELS: channels },
+    });
+    all.forEach((x, i) => place(sums[i], x, (slab * x.size) / slabs));
+    slab += own;
+  }
   if (!earlier) return { norms, weighted, counted, totals, refused };
   const joined = (a: Tensor, b: Tensor): Tensor => sum(sumAxes(a, [0]), sumAxes(b, [0]));
   return {

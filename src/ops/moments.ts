@@ -1,4 +1,5 @@
 /** Two-step reductions shared by the normalisation layers: blocks in parallel, then their results in order. */
+import { excerpt, inParts, place } from "./parts.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Sets of numbers within a tensor: member m of group g lies at g·groupStride + m·memberStride. */
@@ -39,21 +40,34 @@ export function planBlocks(groups: number, members: number): Blocks {
   return { block, blocks: Math.ceil(members / block) };
 }
 
-/** Mean and biased variance of every group, each [groups]; updates `running` where given. */
-export function moments(x: Tensor, layout: Groups, running: Running | null = null): Moments {
+/**
+ * Mean and biased variance of every group, each [groups], in `out` where given; updates `running` where given. What is
+ * too large to be seen at a time has to be [members, groups].
+ */
+export function moments(
+  x: Tensor,
+  layout: Groups,
+  running: Running | null = null,
+  out: Moments | null = null,
+): Moments {
   const { gpu } = x;
   const { groups, members, groupStride, memberStride } = layout;
   const { block, blocks } = planBlocks(groups, members);
   const momentum = running?.momentum ?? 0;
   const params = { groups, members, group_stride: groupStride, member_stride: memberStride, block, blocks, momentum };
   const partials = Tensor.empty(gpu, [blocks, groups, 2]);
-  const mean = Tensor.empty(gpu, [groups]);
-  const variance = Tensor.empty(gpu, [groups]);
-  if (groupStride === 1 && groups % 4 === 0 && memberStride % 4 === 0) {
-    gpu.run("moments.partial_vec4", { x4: x, partials_out: partials }, { elements: (blocks * groups) / 4, params });
-  } else {
-    gpu.run("moments.partial", { x, partials_out: partials }, { elements: blocks * groups, params });
-  }
+  const { mean, variance } = out ?? { mean: Tensor.empty(gpu, [groups]), variance: Tensor.empty(gpu, [groups]) };
+  inParts(members, [x], [], ([x], _, count, first) => {
+    const part = { ...params, members: count, blocks: Math.ceil(count / block) };
+    const own = excerpt(partials, (first / block) * groups * 2, [part.blocks, groups, 2]);
+    if (groupStride === 1 && groups % 4 === 0 && memberStride % 4 === 0) {
+      const elements = (part.blocks * groups) / 4;
+      gpu.run("moments.partial_vec4", { x4: x, partials_out: own }, { elements, params: part });
+    } else {
+      gpu.run("moments.partial", { x, partials_out: own }, { elements: part.blocks * groups, params: part });
+    }
+    place(own, partials, (first / block) * groups * 2);
+  }, block);
   if (running) {
     const buffers = { partials, mean, variance, running_mean: running.mean, running_var: running.var };
     gpu.run("moments.combine_running", buffers, { elements: groups, params });

@@ -1,6 +1,8 @@
 import { Tensor } from "../tensor/tensor.ts";
-import { broadcastShapes, normalizeAxis, sameShape, sizeOf } from "../tensor/shape.ts";
+import { broadcastShapes, normalizeAxis, sameShape } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { around } from "./axis.ts";
+import { inBlocks } from "./blocks.ts";
 import { apply, defineOp } from "./define.ts";
 import { expand } from "./elementwise.ts";
 import { ndarray } from "./ndarray.ts";
@@ -18,13 +20,12 @@ export interface NormalizeOptions extends CosineOptions {
 
 /** A walk along the rows that `dim` forms: sizes for the kernels, and for the references where each row lies. */
 function rowsOf(shape: Shape, dim: number) {
-  const inner = sizeOf(shape.slice(dim + 1));
-  return { rows: sizeOf(shape.slice(0, dim)) * inner, length: shape[dim] ?? 1, inner };
+  return { ...around(shape, dim), length: shape[dim] ?? 1 };
 }
 
 function places(shape: Shape, dim: number): number[][] {
-  const { rows, length, inner } = rowsOf(shape, dim);
-  return Array.from({ length: rows }, (_, row) => {
+  const { outer, length, inner } = rowsOf(shape, dim);
+  return Array.from({ length: outer * inner }, (_, row) => {
     const start = Math.floor(row / inner) * length * inner + (row % inner);
     return Array.from({ length }, (_, j) => start + j * inner);
   });
@@ -38,20 +39,27 @@ function norm(values: readonly number[], p: number): number {
 const cosineOp = defineOp<readonly [Tensor, Tensor], CosineOptions>({
   name: "cosine_similarity",
   forward(ctx, [a, b], { dim, eps }) {
-    const params = rowsOf(a.shape, dim);
+    const sizes = rowsOf(a.shape, dim);
     const y = Tensor.empty(a.gpu, a.shape.toSpliced(dim, 1));
-    const norms = Tensor.empty(a.gpu, [params.rows, 2]);
-    a.gpu.run("cosine.forward", { a, b, y, norms }, { elements: params.rows, params, constants: { EPS: eps } });
+    // Two per row. Blocks of columns have theirs one after the other, and backward has the same blocks.
+    const norms = Tensor.empty(a.gpu, [y.size, 2]);
+    inBlocks(sizes, [a, b], [y, norms], ([a, b], [y, norms], outer, inner) => {
+      const params = { rows: outer * inner, length: sizes.length, inner };
+      a.gpu.run("cosine.forward", { a, b, y, norms }, { elements: params.rows, params, constants: { EPS: eps } });
+    });
     ctx.save(a, b, y);
     ctx.own(norms);
     return y;
   },
   backward(ctx, dy, [a, b], { dim, eps }) {
-    const params = rowsOf(a.shape, dim);
+    const sizes = rowsOf(a.shape, dim);
     const [da, db] = [Tensor.empty(a.gpu, a.shape), Tensor.empty(a.gpu, a.shape)];
     const [, , result, lengths] = ctx.saved;
-    a.gpu.run("cosine.backward", { a, b, result, lengths, dy, da, db }, {
-      elements: params.rows, params, constants: { EPS: eps },
+    inBlocks(sizes, [a, b, result, lengths, dy], [da, db], ([a, b, result, lengths, dy], [da, db], outer, inner) => {
+      const params = { rows: outer * inner, length: sizes.length, inner };
+      a.gpu.run("cosine.backward", { a, b, result, lengths, dy, da, db }, {
+        elements: params.rows, params, constants: { EPS: eps },
+      });
     });
     return [da, db];
   },
@@ -73,19 +81,27 @@ const cosineOp = defineOp<readonly [Tensor, Tensor], CosineOptions>({
 const normalizeOp = defineOp<readonly [Tensor], NormalizeOptions>({
   name: "normalize",
   forward(ctx, [x], { dim, ...options }) {
-    const params = rowsOf(x.shape, dim);
+    const sizes = rowsOf(x.shape, dim);
     const y = Tensor.empty(x.gpu, x.shape);
-    const norms = Tensor.empty(x.gpu, [params.rows]);
-    x.gpu.run("normalize.forward", { x, y, norms }, { elements: params.rows, params, constants: constants(options) });
+    const norms = Tensor.empty(x.gpu, [sizes.outer * sizes.inner]);
+    inBlocks(sizes, [x], [y, norms], ([x], [y, norms], outer, inner) => {
+      const params = { rows: outer * inner, length: sizes.length, inner };
+      x.gpu.run("normalize.forward", { x, y, norms }, {
+        elements: params.rows, params, constants: constants(options),
+      });
+    });
     ctx.save(x);
     ctx.own(norms);
     return y;
   },
   backward(ctx, dy, [x], { dim, ...options }) {
-    const params = rowsOf(x.shape, dim);
+    const sizes = rowsOf(x.shape, dim);
     const dx = Tensor.empty(x.gpu, x.shape);
-    x.gpu.run("normalize.backward", { x, lengths: ctx.saved[1], dy, dx }, {
-      elements: params.rows, params, constants: constants(options),
+    inBlocks(sizes, [x, ctx.saved[1], dy], [dx], ([x, lengths, dy], [dx], outer, inner) => {
+      const params = { rows: outer * inner, length: sizes.length, inner };
+      x.gpu.run("normalize.backward", { x, lengths, dy, dx }, {
+        elements: params.rows, params, constants: constants(options),
+      });
     });
     return [dx];
   },

@@ -2,6 +2,7 @@ import { showShape } from "../tensor/shape.ts";
 import type { Pair, Shape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { around, gridOver } from "./axis.ts";
+import { inBlocks, inImages } from "./blocks.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
@@ -28,15 +29,19 @@ const maxPoolOp = defineOp<readonly [Tensor], MaxPoolOptions>({
       ctx.own(indices);
       return y;
     }
-    const { output, dispatch } = maxPoolDispatch(x.shape, options);
-    const y = Tensor.empty(x.gpu, output);
-    x.gpu.run(`${maxPoolKernel(x.shape)}.forward`, { x, y }, dispatch(output));
+    const y = Tensor.empty(x.gpu, maxPoolDispatch(x.shape, options).output);
+    inImages(x.shape, [x], [y], ([x], [y], shape) => {
+      const { output, dispatch } = maxPoolDispatch(shape, options);
+      x.gpu.run(`${maxPoolKernel(shape)}.forward`, { x, y }, dispatch(output));
+    });
     return y;
   },
   backward(ctx, dy, [x], options) {
     const dx = Tensor.empty(x.gpu, x.shape);
-    const { dispatch } = maxPoolDispatch(x.shape, options);
-    x.gpu.run(`${maxPoolKernel(x.shape)}.backward`, { dy, indices: ctx.saved[0], dx }, dispatch(x.shape));
+    inImages(x.shape, [dy, ctx.saved[0]], [dx], ([dy, indices], [dx], shape) => {
+      const { dispatch } = maxPoolDispatch(shape, options);
+      x.gpu.run(`${maxPoolKernel(shape)}.backward`, { dy, indices, dx }, dispatch(shape));
+    });
     return [dx];
   },
   reference: ([x], options) => maxPoolReference(x!, options).y,
@@ -65,10 +70,13 @@ const maxPoolIndicesOp = defineOp<readonly [Tensor], MaxPoolOptions>({
 });
 
 function maxPoolWithIndices(x: Tensor, options: MaxPoolOptions): { y: Tensor; indices: Tensor } {
-  const { output, dispatch } = maxPoolDispatch(x.shape, options);
+  const { output } = maxPoolDispatch(x.shape, options);
   const y = Tensor.empty(x.gpu, output);
   const indices = Tensor.empty(x.gpu, output, "i32");
-  x.gpu.run(`${maxPoolKernel(x.shape)}.forward_indices`, { x, y, indices_out: indices }, dispatch(output));
+  inImages(x.shape, [x], [y, indices], ([x], [y, indices_out], shape) => {
+    const { output, dispatch } = maxPoolDispatch(shape, options);
+    x.gpu.run(`${maxPoolKernel(shape)}.forward_indices`, { x, y, indices_out }, dispatch(output));
+  });
   return { y, indices };
 }
 
@@ -215,16 +223,17 @@ function averagingOp<O>(name: string, axesOf: (shape: Shape, options: O) => AvgP
 
 /** One axis averaged; the adjoint goes from the output's size back to the input's. */
 function average(from: Tensor, axis: AvgPoolAxis, constants: Constants, pass: "forward" | "adjoint"): Tensor {
-  const { outer, inner } = around(from.shape, axis.axis);
-  const params = { outer, inner, in_size: axis.inSize, out_size: axis.outSize, ...axis.window };
   const to = Tensor.empty(from.gpu, from.shape.with(axis.axis, pass === "forward" ? axis.outSize : axis.inSize));
-  const common = { params, constants, tune: { SEGMENT } };
-  if (pass === "forward") {
-    from.gpu.run("avg_pool.forward", { x: from, y: to }, { ...common, grid: gridOver(axis.outSize * inner, outer) });
-  } else {
-    const segments = Math.ceil(axis.inSize / SEGMENT);
-    from.gpu.run("avg_pool.adjoint", { dy: from, dx: to }, { ...common, grid: gridOver(segments * inner, outer) });
-  }
+  inBlocks(around(from.shape, axis.axis), [from], [to], ([from], [to], outer, inner) => {
+    const params = { outer, inner, in_size: axis.inSize, out_size: axis.outSize, ...axis.window };
+    const common = { params, constants, tune: { SEGMENT } };
+    if (pass === "forward") {
+      from.gpu.run("avg_pool.forward", { x: from, y: to }, { ...common, grid: gridOver(axis.outSize * inner, outer) });
+    } else {
+      const segments = Math.ceil(axis.inSize / SEGMENT);
+      from.gpu.run("avg_pool.adjoint", { dy: from, dx: to }, { ...common, grid: gridOver(segments * inner, outer) });
+    }
+  });
   return to;
 }
 

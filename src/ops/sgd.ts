@@ -1,5 +1,6 @@
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
+import { inParts } from "./parts.ts";
 import { vectorDispatch } from "./variants.ts";
 
 export interface SgdOptions {
@@ -27,16 +28,18 @@ export function sgdStep(param: Tensor, grad: Tensor, momentumBuffer: Tensor | nu
       throw new Error(`parameter of shape ${showShape(param.shape)} with gradient or buffer of ${showShape(other.shape)}`);
     }
   }
-  const isVec4 = param.size % 4 === 0;
-  const count = isVec4 ? param.size / 4 : param.size;
-  const params = { count, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
-  const walk = isVec4 ? vectorDispatch(param.gpu, "sgd_vec4", count) : { elements: Math.ceil(count / 4) };
-  const call = { params, ...walk };
-  if (momentum === 0) {
-    param.gpu.run(isVec4 ? "sgd_vec4.plain" : "sgd.plain", { param, grad }, call);
-  } else {
-    const constants = { NESTEROV: nesterov };
-    const buffers = { param, grad, buffer: momentumBuffer! };
-    param.gpu.run(isVec4 ? "sgd_vec4.momentum" : "sgd.momentum", buffers, { ...call, constants });
-  }
+  inParts(param.size, [grad], [param, momentumBuffer], ([grad], [param, buffer]) => {
+    const isVec4 = param.size % 4 === 0;
+    const count = isVec4 ? param.size / 4 : param.size;
+    const params = { count, lr, weightDecay, momentum, dampening, first: first ? 1 : 0 };
+    const walk = isVec4 ? vectorDispatch(param.gpu, "sgd_vec4", count) : { elements: Math.ceil(count / 4) };
+    const call = { params, ...walk };
+    if (momentum === 0) {
+      param.gpu.run(isVec4 ? "sgd_vec4.plain" : "sgd.plain", { param, grad }, call);
+    } else {
+      const constants = { NESTEROV: nesterov };
+      const buffers = { param, grad, buffer: buffer! };
+      param.gpu.run(isVec4 ? "sgd_vec4.momentum" : "sgd.momentum", buffers, { ...call, constants });
+    }
+  });
 }

@@ -4,7 +4,8 @@ import type { Pair, Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { at, forEachIndex, ndarray } from "./ndarray.ts";
 import { axisSizes, axisStrides, collapseAxes } from "./strides.ts";
-import { window, windowReference } from "./window.ts";
+import { excerpt, fits, unitsPerPart } from "./parts.ts";
+import { insert, window, windowReference } from "./window.ts";
 
 const reshapeOp = defineOp<readonly [Tensor], { shape: Shape }>({
   name: "reshape",
@@ -17,6 +18,31 @@ const reshapeOp = defineOp<readonly [Tensor], { shape: Shape }>({
     { inputs: [[7]], options: { shape: [7] } },
   ],
 });
+
+/**
+ * What `move` makes of x, of whose axes it takes axis k of the result from axis `dims[k]`. Of x that is too large for
+ * it, what it makes of pieces of the first axis; `mirrored`: which then follow each other backwards.
+ */
+function byPieces(
+  x: Tensor,
+  dims: readonly number[],
+  mirrored: (axis: number) => boolean,
+  move: (x: Tensor) => Tensor,
+): Tensor {
+  if (fits(x.gpu, x.size)) return move(x);
+  const axis = x.shape.findIndex((size) => size > 1);
+  const out = Tensor.empty(x.gpu, dims.map((dim) => x.shape[dim]), x.dtype);
+  const length = x.shape[axis];
+  const most = unitsPerPart(x.gpu, length, x.size / length);
+  for (let first = 0; first < length; first += most) {
+    const count = Math.min(most, length - first);
+    const piece = excerpt(x, (first * x.size) / length, x.shape.with(axis, count));
+    const moved = byPieces(piece, dims, mirrored, move);
+    insert(moved, out, dims.indexOf(axis), mirrored(axis) ? length - first - count : first);
+    [piece, moved].forEach((tensor) => tensor.release());
+  }
+  return out;
+}
 
 /** Copies x into `shape`, moving `strides[k]` elements in x per step along axis k, from element `start` on. */
 function gather(x: Tensor, shape: Shape, strides: readonly number[], start = 0): Tensor {
@@ -31,8 +57,10 @@ function gather(x: Tensor, shape: Shape, strides: readonly number[], start = 0):
 }
 
 function permuted(x: Tensor, dims: readonly number[]): Tensor {
-  const strides = stridesOf(x.shape);
-  return gather(x, dims.map((dim) => x.shape[dim]), dims.map((dim) => strides[dim]));
+  return byPieces(x, dims, () => false, (x) => {
+    const strides = stridesOf(x.shape);
+    return gather(x, dims.map((dim) => x.shape[dim]), dims.map((dim) => strides[dim]));
+  });
 }
 
 const permuteOp = defineOp<readonly [Tensor], { dims: readonly number[] }>({
@@ -56,9 +84,11 @@ const permuteOp = defineOp<readonly [Tensor], { dims: readonly number[] }>({
 });
 
 function flipped(x: Tensor, dims: readonly number[]): Tensor {
-  const strides = stridesOf(x.shape);
-  const start = dims.reduce((total, dim) => total + strides[dim] * (x.shape[dim] - 1), 0);
-  return gather(x, x.shape, strides.map((step, axis) => (dims.includes(axis) ? -step : step)), start);
+  return byPieces(x, x.shape.map((_, axis) => axis), (axis) => dims.includes(axis), (x) => {
+    const strides = stridesOf(x.shape);
+    const start = dims.reduce((total, dim) => total + strides[dim] * (x.shape[dim] - 1), 0);
+    return gather(x, x.shape, strides.map((step, axis) => (dims.includes(axis) ? -step : step)), start);
+  });
 }
 
 const flipOp = defineOp<readonly [Tensor], { dims: readonly number[] }>({

@@ -1,7 +1,9 @@
 import { foldGroups } from "../runtime/grid.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { normalizeAxis, sizeOf } from "../tensor/shape.ts";
+import { normalizeAxis } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { around } from "./axis.ts";
+import { inBlocks } from "./blocks.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
@@ -12,7 +14,7 @@ interface SoftmaxOptions {
 }
 
 interface Rows {
-  readonly rows: number;
+  readonly outer: number;
   readonly length: number;
   readonly inner: number;
 }
@@ -35,8 +37,8 @@ const LONG_ROW = 256;
 const MANY_ROWS = 64;
 
 const softmaxOp = (name: string, log: boolean) => {
-  const dispatch = (x: Tensor, dim: number) => {
-    const sizes = rowsOf(x.shape, dim);
+  const dispatch = (x: Tensor, length: number, inner: number) => {
+    const sizes = { rows: x.size / length, length, inner };
     const long = sizes.length >= LONG_ROW && !(x.gpu.capabilities.isSoftware && sizes.rows >= MANY_ROWS);
     const variant = x.gpu.variants[name] ?? (long ? "group" : "row");
     const options = { params: { ...sizes }, constants: { LOG: log } };
@@ -49,19 +51,26 @@ const softmaxOp = (name: string, log: boolean) => {
     variants: ["row", "group"],
     forward(ctx, [x], { dim }) {
       const y = Tensor.empty(x.gpu, x.shape);
-      const { entry, options } = dispatch(x, dim);
-      x.gpu.run(`softmax.forward${entry}`, { x, y }, options);
+      const { outer, length, inner } = rowsOf(x.shape, dim);
+      inBlocks({ outer, inner }, [x], [y], ([x], [y], _, inner) => {
+        const { entry, options } = dispatch(x, length, inner);
+        x.gpu.run(`softmax.forward${entry}`, { x, y }, options);
+      });
       ctx.save(y);
       return y;
     },
     backward(ctx, dy, [x], { dim }) {
       const dx = Tensor.empty(x.gpu, x.shape);
-      const { entry, options } = dispatch(x, dim);
-      x.gpu.run(`softmax.backward${entry}`, { result: ctx.saved[0], dy, dx }, options);
+      const { outer, length, inner } = rowsOf(x.shape, dim);
+      inBlocks({ outer, inner }, [ctx.saved[0], dy], [dx], ([result, dy], [dx], _, inner) => {
+        const { entry, options } = dispatch(dy, length, inner);
+        dy.gpu.run(`softmax.backward${entry}`, { result, dy, dx }, options);
+      });
       return [dx];
     },
     reference([x], { dim }) {
-      const { rows, length, inner } = rowsOf(x!.shape, dim);
+      const { outer, length, inner } = rowsOf(x!.shape, dim);
+      const rows = outer * inner;
       const out = ndarray(x!.shape);
       for (let row = 0; row < rows; row++) {
         const start = Math.floor(row / inner) * length * inner + (row % inner);
@@ -98,6 +107,5 @@ export function logSoftmax(x: Tensor, dim = -1): Tensor {
 }
 
 function rowsOf(shape: Shape, dim: number): Rows {
-  const inner = sizeOf(shape.slice(dim + 1));
-  return { rows: sizeOf(shape.slice(0, dim)) * inner, length: shape[dim] ?? 1, inner };
+  return { ...around(shape, dim), length: shape[dim] ?? 1 };
 }

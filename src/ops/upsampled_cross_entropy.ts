@@ -4,6 +4,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { checkWeight } from "./cross_entropy.ts";
 import { apply, defineOp } from "./define.ts";
 import type { Sample, SampleInput } from "./define.ts";
+import { inParts } from "./parts.ts";
 import { at, ndarray } from "./ndarray.ts";
 import type { NdArray } from "./ndarray.ts";
 import { axes, fixedPoint, taps } from "./resample.ts";
@@ -46,15 +47,17 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor, Tensor | null
   name: "upsampled_cross_entropy",
   forward(ctx, [x, labels, weight], options) {
     const { gpu } = x;
-    const { height, width, kernel } = plan(x, labels, options);
-    const constants = { ...kernel.constants, ...target(weight, options), BY_COUNT: !options.normByWeight };
+    const { height, width, kernel, ...own } = plan(x, labels, options);
+    const constants = { ...own.constants, ...target(weight, options), BY_COUNT: !options.normByWeight };
     const lse = Tensor.empty(gpu, labels.shape);
     const parts = x.shape[0] * height.outSize * (width.inSize + 1);
     const sums = Tensor.empty(gpu, [parts, 2]);
     const sizes = [parts, width.outSize / width.inSize, x.shape[3]];
     const tune = tileOf(gpu, "upsampled_cross_entropy", sizes, { PIXELS: pixelsAtOnce(width) });
-    gpu.run("upsampled_cross_entropy.forward", { x, labels, weight: weight ?? x, lse, sums }, {
-      ...kernel, elements: parts, tune, constants,
+    inParts(x.shape[0], [x, labels], [lse, sums], ([x, labels], [lse, sums], n) => {
+      gpu.run("upsampled_cross_entropy.forward", { x, labels, weight: weight ?? x, lse, sums }, {
+        ...kernel(n), elements: sums.size / 2, tune, constants,
+      });
     });
     const [loss, factor] = [Tensor.empty(gpu, []), Tensor.empty(gpu, [])];
     gpu.run("cross_entropy_mean", { sums, loss, factor }, {
@@ -70,17 +73,20 @@ const upsampledCrossEntropyOp = defineOp<readonly [Tensor, Tensor, Tensor | null
     const { gpu } = x;
     const [n, h, w, classes] = x.shape;
     const [saved, factor] = ctx.saved;
-    const { kernel } = plan(x, labels, options);
+    const { kernel, ...own } = plan(x, labels, options);
     const chunks = Math.ceil(classes / 4);
     const corners = Tensor.empty(gpu, [n, h + 1, w + 1, 4, classes]);
-    gpu.run("upsampled_cross_entropy.backward", { x, labels, weight: weight ?? x, saved, corners }, {
-      ...kernel,
-      elements: n * (h + 1) * (w + 1) * chunks,
-      constants: { ...kernel.constants, ...target(weight, options) },
+    const constants = { ...own.constants, ...target(weight, options) };
+    inParts(n, [x, labels, saved], [corners], ([x, labels, saved], [corners], n) => {
+      gpu.run("upsampled_cross_entropy.backward", { x, labels, weight: weight ?? x, saved, corners }, {
+        ...kernel(n), elements: n * (h + 1) * (w + 1) * chunks, constants,
+      });
     });
     const dx = Tensor.empty(gpu, x.shape);
-    gpu.run("upsampled_cross_entropy.gather", { parts: corners, dloss, factor, dx }, {
-      ...kernel, elements: n * h * w * chunks,
+    inParts(n, [corners], [dx], ([parts], [dx], n) => {
+      gpu.run("upsampled_cross_entropy.gather", { parts, dloss, factor, dx }, {
+        ...kernel(n), elements: n * h * w * chunks,
+      });
     });
     corners.release();
     return [dx, null, null];
@@ -135,7 +141,9 @@ export function logSumExp(z: Float64Array): number {
 export function pixelLosses(x: Tensor, labels: Tensor, options: ResizeOptions): Tensor {
   const loss = Tensor.empty(x.gpu, labels.shape);
   const { kernel } = plan(x, labels, options);
-  x.gpu.run("upsampled_cross_entropy.losses", { x, labels, loss }, { ...kernel, elements: labels.size });
+  inParts(x.shape[0], [x, labels], [loss], ([x, labels], [loss], n) => {
+    x.gpu.run("upsampled_cross_entropy.losses", { x, labels, loss }, { ...kernel(n), elements: labels.size });
+  });
   return loss;
 }
 
@@ -145,18 +153,19 @@ const target = (weight: Tensor | null, { labelSmoothing }: Settings) => ({
 });
 
 function plan(x: Tensor, labels: Tensor, { ignoreIndex, alignCorners }: ResizeOptions) {
-  const [n, h, w, classes] = x.shape;
+  const [, h, w, classes] = x.shape;
   const [, outHeight, outWidth] = labels.shape;
   const [height, width] = axes(x.shape, { size: [outHeight, outWidth], alignCorners });
   const [row, column] = [fixedPoint(height), fixedPoint(width)];
   const params = {
-    ...{ n, h, w, height: outHeight, width: outWidth },
+    ...{ h, w, height: outHeight, width: outWidth },
     ...{ origin_y_whole: row.origin_whole, origin_y_fraction: row.origin_fraction },
     ...{ step_y_whole: row.step_whole, step_y_fraction: row.step_fraction },
     ...{ origin_x_whole: column.origin_whole, origin_x_fraction: column.origin_fraction },
     ...{ step_x_whole: column.step_whole, step_x_fraction: column.step_fraction },
   };
-  return { height, width, kernel: { params, constants: { CLASSES: classes, IGNORE: ignoreIndex } } };
+  const constants = { CLASSES: classes, IGNORE: ignoreIndex };
+  return { height, width, constants, kernel: (n: number) => ({ params: { n, ...params }, constants }) };
 }
 
 /** Equal shares of the outputs that lie between two inputs, none larger than MOST_PIXELS. */

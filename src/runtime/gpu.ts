@@ -1,4 +1,5 @@
 /** The runtime over one GPUDevice: dispatch by kernel name, memory, arenas, one submit per step, reading back. */
+import { UserError } from "../errors.ts";
 import { adapterFamily, capabilities } from "../device/capabilities.ts";
 import type { Capabilities } from "../device/capabilities.ts";
 import { Arena } from "./arena.ts";
@@ -39,6 +40,8 @@ export interface GpuOptions {
   readonly profile?: boolean;
   /** Forces a variant by op name, such as `{ conv2d: "tiled" }`. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** Bytes of the largest binding to make, where that is not to be what the device allows. */
+  readonly maxBinding?: number;
   /** Measured choices in place of those that come with the ops for this family of adapters. */
   readonly tuned?: Tuned;
 }
@@ -67,6 +70,8 @@ export interface Readback {
 export class Gpu {
   readonly device: GPUDevice;
   readonly capabilities: Capabilities;
+  /** Bytes that a kernel can see of a tensor at a time; ops/parts.ts cuts what is larger. */
+  readonly maxBinding: number;
   /** See `adapterFamily`. */
   readonly family: string;
   readonly variants: Readonly<Record<string, string>>;
@@ -91,6 +96,7 @@ export class Gpu {
   constructor(options: GpuOptions) {
     this.device = options.device;
     this.capabilities = capabilities(options.device);
+    this.maxBinding = options.maxBinding ?? this.capabilities.maxStorageBinding;
     this.family = adapterFamily(options.device.adapterInfo);
     this.variants = options.variants ?? {};
     this.tuned = options.tuned ?? null;
@@ -141,6 +147,7 @@ export class Gpu {
         throw new Error(`${name}: binding ${binding} takes ${isTexture ? "what asTexels() returns" : "a buffer"}`);
       }
       if (bindable instanceof Scratch) return bindable;
+      if (bindable.storage.bytes > this.maxBinding) throw new UserError(this.#tooLarge(name, binding, bindable.storage));
       if (kernel.bindings[binding].access === "read_write") bindable.storage.version++;
       return bindable.storage;
     });
@@ -284,6 +291,13 @@ export class Gpu {
   #endArena(arena: Arena): void {
     const index = this.#arenas.lastIndexOf(arena);
     if (index >= 0) this.#arenas.splice(index, 1);
+  }
+
+  #tooLarge(kernel: string, binding: string, { bytes }: Storage): string {
+    return (
+      `${kernel}: ${binding} has ${bytes} bytes, this device shows a kernel at most ${this.maxBinding} at a time, and ` +
+      "nothing smaller can be computed by itself. Use a smaller crop or resolution."
+    );
   }
 
   #reportCompiled(done: number): void {

@@ -2,6 +2,7 @@
  * GPU memory: a pool of buffers, and Storage, the handle of one tenancy of a pooled buffer. A buffer is reused, a
  * Storage never is: after its release every use throws, so a stale tensor cannot read somebody else's numbers.
  */
+import { UserError } from "../errors.ts";
 
 const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST, as numbers because not every host defines GPUBufferUsage
 
@@ -13,17 +14,27 @@ export const GUARD_PATTERN = 0x7fc0dead;
 export class Storage {
   readonly bytes: number;
   readonly offset: number;
-  /** Counts in-place writes, so that autograd can tell that a saved value has changed. */
-  version = 0;
   #buffer: GPUBuffer | null;
   #references = 1;
-  readonly #pool: BufferPool;
+  readonly #giveBack: () => void;
+  readonly #writes: { count: number };
 
-  constructor(pool: BufferPool, buffer: GPUBuffer, offset: number, bytes: number) {
-    this.#pool = pool;
+  /** @param giveBack called when the last owner has released it */
+  constructor(buffer: GPUBuffer, offset: number, bytes: number, giveBack: () => void, writes = { count: 0 }) {
     this.#buffer = buffer;
     this.offset = offset;
     this.bytes = bytes;
+    this.#giveBack = giveBack;
+    this.#writes = writes;
+  }
+
+  /** Counts in-place writes, so that autograd can tell that a saved value has changed; one count for all parts. */
+  get version(): number {
+    return this.#writes.count;
+  }
+
+  set version(count: number) {
+    this.#writes.count = count;
   }
 
   /** @throws Error once it is released */
@@ -49,10 +60,15 @@ export class Storage {
     return this;
   }
 
+  /** The `bytes` of this memory from `offset` on. They keep all of it. */
+  part(offset: number, bytes: number): Storage {
+    return new Storage(this.retain().buffer, this.offset + offset, bytes, () => this.release(), this.#writes);
+  }
+
   /** The last holder's call gives the memory back. */
   release(): void {
     if (this.#buffer === null || --this.#references > 0) return;
-    this.#pool.giveBack(this.#buffer, this.bytes);
+    this.#giveBack();
     this.#buffer = null;
   }
 }
@@ -89,10 +105,10 @@ export class BufferPool {
 
   /** `forUpload`: the content will be written by the queue ahead of the commands recorded so far. */
   acquire(bytes: number, forUpload: boolean): Storage {
-    const limit = this.#device.limits.maxStorageBufferBindingSize;
-    if (bytes > limit) {
-      throw new Error(
-        `A tensor of ${bytes} bytes exceeds this device's storage binding limit of ${limit} bytes. ` +
+    const limit = this.#device.limits.maxBufferSize;
+    if (sizeClass(bytes) > limit) {
+      throw new UserError(
+        `A tensor of ${bytes} bytes exceeds this device's buffers of ${limit} bytes. ` +
           "Use a smaller batch, crop or resolution.",
       );
     }
@@ -100,8 +116,9 @@ export class BufferPool {
     this.#peak = Math.max(this.#peak, this.#live);
     if (this.#guarded) return this.#acquireGuarded(bytes);
     const size = sizeClass(bytes);
-    const buffer = (forUpload ? undefined : this.#takeOldest(this.#recent, size)) ?? this.#takeOldest(this.#free, size);
-    return new Storage(this, buffer ?? this.#create(size), 0, bytes);
+    const found = (forUpload ? undefined : this.#takeOldest(this.#recent, size)) ?? this.#takeOldest(this.#free, size);
+    const buffer = found ?? this.#create(size);
+    return new Storage(buffer, 0, bytes, () => this.#giveBack(buffer, bytes));
   }
 
   /**
@@ -120,7 +137,7 @@ export class BufferPool {
     return buffer;
   }
 
-  giveBack(buffer: GPUBuffer, bytes: number): void {
+  #giveBack(buffer: GPUBuffer, bytes: number): void {
     this.#live -= bytes;
     const list = this.#recent.get(buffer.size);
     if (list) list.push(buffer);
@@ -159,9 +176,6 @@ export class BufferPool {
   }
 
   #create(size: number, mappedAtCreation = false): GPUBuffer {
-    if (size > this.#device.limits.maxBufferSize) {
-      throw new Error(`A buffer of ${size} bytes exceeds this device's limit of ${this.#device.limits.maxBufferSize} bytes`);
-    }
     this.#reserved += size;
     const buffer = this.#device.createBuffer({ size, usage: USAGE, mappedAtCreation });
     this.#serials.set(buffer, this.#created++);
@@ -173,7 +187,7 @@ export class BufferPool {
     const buffer = this.#create(guard + align(bytes, 4) + guard, true);
     new Uint32Array(buffer.getMappedRange()).fill(GUARD_PATTERN);
     buffer.unmap();
-    return new Storage(this, buffer, guard, bytes);
+    return new Storage(buffer, guard, bytes, () => this.#giveBack(buffer, bytes));
   }
 }
 

@@ -92,6 +92,11 @@ export class Tensor implements Bindable {
     return new Tensor(this.gpu, shape, this.dtype, this.storage.retain());
   }
 
+  /** `shape` of the elements from `first` on, in the same memory, without history. */
+  part(first: number, shape: Shape): Tensor {
+    return new Tensor(this.gpu, shape, this.dtype, this.storage.part(first * 4, sizeOf(shape) * 4));
+  }
+
   /** Outlives its arena and backward, until `dispose`. */
   keep(): this {
     this.#kept = true;

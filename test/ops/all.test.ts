@@ -4,6 +4,8 @@
  */
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { UserError } from "../../src/errors.ts";
 import { apply, backward, registry } from "../../src/ops/define.ts";
 import type { Op, Sample, SampleInput } from "../../src/ops/define.ts";
 import { ndarray } from "../../src/ops/ndarray.ts";
@@ -12,6 +14,7 @@ import type { Gpu } from "../../src/runtime/gpu.ts";
 import { GUARD_FLOATS, GUARD_PATTERN } from "../../src/runtime/memory.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
+import type { Shape } from "../../src/tensor/shape.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
 import { assertClose, nmse } from "../support/compare.ts";
 import { normal, seededRandom } from "../support/random.ts";
@@ -28,6 +31,9 @@ const FORWARD = { rtol: 2e-5, atol: 2e-6 };
 const NMSE = 1e-11;
 const BACKWARD = { rtol: 1e-4, atol: 1e-5 };
 
+/** Ops of which some sample took more dispatches where kernels see less. */
+const cutOps = new Set<string>();
+
 for (const op of registry.values()) {
   const test = suite(op.name);
   for (const [index, sample] of op.samples.entries()) {
@@ -42,6 +48,9 @@ for (const op of registry.values()) {
       });
     }
   }
+  test(`${op.name} in parts`, () => {
+    assert.ok(cutOps.has(op.name) || op.name === "reshape", "no sample was computed in parts");
+  });
   test.run();
 }
 
@@ -66,7 +75,7 @@ async function checkSample(gpu: Gpu, op: Op, index: number, label: string): Prom
   const inputs = sample.inputs.map((input) => (input === null ? null : generate(spec(input), random)));
   const want = op.reference(inputs, sample.options);
 
-  const first = await runOnGpu(gpu, op, sample, inputs, want);
+  const first = await runOnGpu(gpu, op, sample, inputs, want.shape);
   assertClose(`${label}: output`, first.output, want.data, want.shape, FORWARD);
   const error = nmse(first.output, want.data);
   if (!(error <= NMSE) && want.data.every(Number.isFinite)) throw new Error(`${label}: NMSE ${error} exceeds ${NMSE}`);
@@ -80,15 +89,52 @@ async function checkSample(gpu: Gpu, op: Op, index: number, label: string): Prom
       assertClose(`${label}: gradient of input ${i}`, grad, wantGrad, input.shape, BACKWARD);
     }
   }
-  const second = await runOnGpu(gpu, op, sample, inputs, want);
+  const second = await runOnGpu(gpu, op, sample, inputs, want.shape);
   for (const [name, a, b] of [["output", first.output, second.output], ...first.grads.map((g, i) => [`gradient ${i}`, g, second.grads[i]])] as [string, Float32Array | null, Float32Array | null][]) {
     if (a && Buffer.compare(bytes(a), bytes(b!)) !== 0) throw new Error(`${label}: ${name} differs between two runs`);
   }
+  await checkCut(gpu, op, index, inputs, first, label);
   await checkDevice();
 }
 
-async function runOnGpu(gpu: Gpu, op: Op, sample: Sample<unknown>, inputs: readonly (NdArray | null)[], want: NdArray) {
+/**
+ * The same where kernels can see half of the largest tensor at a time, or twice as much again where the sample has parts
+ * that cannot be computed by themselves.
+ */
+async function checkCut(
+  gpu: Gpu,
+  op: Op,
+  index: number,
+  inputs: readonly (NdArray | null)[],
+  whole: Run,
+  label: string,
+): Promise<void> {
+  const { variants } = gpu;
+  const sample = op.samples[index];
+  const sizes = [whole.output, ...inputs.map((x) => x?.data ?? [])].map(({ length }) => 4 * length);
+  const half = 2 ** (Math.ceil(Math.log2(Math.max(...sizes))) - 1);
+  for (let maxBinding = Math.max(half, 64); maxBinding <= 8 * half; maxBinding *= 2) {
+    const small = await testGpu({ guarded: true, variants, maxBinding });
+    const cut = await runOnGpu(small, op, sample, inputs, whole.shape).catch((error: unknown) => {
+      if (error instanceof UserError) return null;
+      throw error;
+    });
+    if (cut === null) continue;
+    const how = `${label}, kernels seeing ${maxBinding} bytes`;
+    assertClose(`${how}: output`, cut.output, whole.output, whole.shape, FORWARD);
+    cut.grads.forEach((grad, i) => {
+      if (grad) assertClose(`${how}: gradient of input ${i}`, grad, whole.grads[i]!, inputs[i]!.shape, BACKWARD);
+    });
+    if (cut.dispatches > whole.dispatches) cutOps.add(op.name);
+    return;
+  }
+}
+
+type Run = Awaited<ReturnType<typeof runOnGpu>>;
+
+async function runOnGpu(gpu: Gpu, op: Op, sample: Sample<unknown>, inputs: readonly (NdArray | null)[], shape: Shape) {
   using _arena = gpu.arena();
+  const before = gpu.counters.dispatches;
   const tensors = inputs.map((input, i) => {
     if (input === null) return null;
     const dtype = spec(sample.inputs[i]!).dtype ?? "f32";
@@ -100,12 +146,12 @@ async function runOnGpu(gpu: Gpu, op: Op, sample: Sample<unknown>, inputs: reado
     return op.backward ? tensor.requireGrad() : tensor;
   });
   const output = apply(op, tensors, sample.options).keep();
-  if (output.shape.join() !== want.shape.join()) throw new Error(`${op.name}: shape [${output.shape}], expected [${want.shape}]`);
+  if (output.shape.join() !== shape.join()) throw new Error(`${op.name}: shape [${output.shape}], expected [${shape}]`);
   const random = seededRandom(77);
-  const seed = ndarray(want.shape, Float32Array.from({ length: sizeOf(want.shape) }, () => normal(random)));
+  const seed = ndarray(shape, Float32Array.from({ length: sizeOf(shape) }, () => normal(random)));
   if (output.node) backward(output, { grad: Tensor.from(gpu, Float32Array.from(seed.data), seed.shape) });
   const result = {
-    seed,
+    ...{ seed, shape, dispatches: gpu.counters.dispatches - before },
     output: Float32Array.from(await output.data()),
     grads: await Promise.all(tensors.map(async (t) => (t?.grad ? Float32Array.from(await t.grad.data()) : null))),
   };

@@ -89,14 +89,36 @@ test("nor while a submit waits for its pipelines", async () => {
 
 test("a tensor beyond the device's limit is refused with its size", async () => {
   const { device } = await sharedDevice();
-  const limit = device.limits.maxStorageBufferBindingSize;
+  const limit = device.limits.maxBufferSize;
   const gpu = await testGpu();
   const { live } = gpu.memory;
+  const size = Math.ceil(limit / 4) + 1;
   assert.throws(
-    () => Tensor.empty(gpu, [limit / 4 + 1]),
-    new RegExp(`A tensor of ${limit + 4} bytes exceeds .* ${limit} bytes`),
+    () => Tensor.empty(gpu, [size]),
+    new RegExp(`A tensor of ${4 * size} bytes exceeds .* ${limit} bytes`),
   );
   assert.is(gpu.memory.live, live);
+});
+
+test("a kernel is not shown more than a binding may have", async () => {
+  const gpu = await testGpu({ maxBinding: 256 });
+  using _arena = gpu.arena();
+  const [x, y] = [Tensor.zeros(gpu, [65]), Tensor.zeros(gpu, [65])];
+  const options = { elements: 65, params: { count: 65 }, constants: { OP: 0 } };
+  assert.throws(() => gpu.run("activation.forward", { x, y }, options), /x has 260 bytes, .* at most 256 at a time/);
+});
+
+test("a part is the memory that it is of, and keeps it", async () => {
+  const gpu = await testGpu();
+  const x = Tensor.from(gpu, Float32Array.from({ length: 100 }, (_, i) => i), [100]);
+  const part = x.part(64, [2, 18]);
+  gpu.clear(part);
+  assert.is(x.storage.version, 1);
+  assert.equal([...(await x.data())].slice(62, 67), [62, 63, 0, 0, 0]);
+  x.dispose();
+  assert.equal([...(await part.data())], new Array(36).fill(0));
+  part.dispose();
+  assert.ok(x.storage.isReleased);
 });
 
 test("live, peak and reserved bytes are counted, and trim gives back what is free", async () => {

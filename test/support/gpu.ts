@@ -14,7 +14,7 @@ export function sharedDevice(): Promise<OpenDevice> {
 const runtimes = new Map<string, Gpu>();
 
 /** A runtime of these options; tests that ask for the same ones share it, and so its compiled pipelines. */
-export async function testGpu(options: Pick<GpuOptions, "guarded" | "variants"> = {}): Promise<Gpu> {
+export async function testGpu(options: Pick<GpuOptions, "guarded" | "variants" | "maxBinding"> = {}): Promise<Gpu> {
   const { device } = await sharedDevice();
   const key = JSON.stringify(options);
   const gpu = runtimes.get(key) ?? new Gpu({ device, kernels: kernelsOnDisk, ...options });
