@@ -53,3 +53,11 @@ export async function decodeRgb(path: string, { oriented = false }: DecodeOption
     throw new UserError(`cannot decode image ${path}: ${(cause as Error).message}; ${expected}`, { cause });
   }
 }
+
+/** An 8-bit PNG, gray or RGB, `[height, width, channels]`; for photographs, which it encodes fast. */
+export async function encodePicture(
+  { width, height, channels, data }: { width: number; height: number; channels: 1 | 3; data: Uint8Array },
+): Promise<Uint8Array> {
+  const image = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+  return image.toColourspace(channels === 1 ? "b-w" : "srgb").png().toBuffer();
+}
