@@ -1,6 +1,6 @@
 /** From the arguments of a command to images, and to names for what is made of them. */
 import { readdir, realpath, stat } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, extname, join, posix, resolve } from "node:path";
 import { describeSystemError } from "../io/files.node.ts";
 import { isPattern, patternToRegExp, splitPattern } from "./glob.ts";
 
@@ -49,15 +49,17 @@ export async function findImages(args: readonly string[], excluded: readonly str
     found.add(resolve(path));
     images.push({ path, name: names.take(name.slice(0, name.length - extname(name).length)), sequence });
   };
-  /** All images below a folder; `prefix` keeps those of several folders apart. */
+  /** All images below a folder; a folder on top keeps those of several arguments apart. */
   const addFolder = async (folder: string, matches: (path: string) => boolean): Promise<number> => {
     const paths = (await walk(folder, excluded, refuse)).filter((path) => isImage(path) && matches(path));
-    const prefix = args.length > 1 ? `${names.take(basename(resolve(folder)) || "images")}/` : "";
+    const own = basename(resolve(folder)) || "images"; // the root has no name
+    const top = args.length > 1 ? names.take(own) : "";
     const titles = new Map<string, string>();
     for (const path of paths) {
       const inner = path.split("/").slice(0, -1).join("/");
-      if (!titles.has(inner)) titles.set(inner, sequences.take(prefix + inner || basename(resolve(folder)) || "images"));
-      add(join(folder, path), prefix + path, titles.get(inner)!);
+      const title = [top, inner].filter((part) => part !== "").join("/") || own;
+      if (!titles.has(inner)) titles.set(inner, sequences.take(title));
+      add(join(folder, path), posix.join(top, path), titles.get(inner)!);
     }
     return paths.length;
   };
