@@ -55,7 +55,7 @@ test("good and bad inputs: the good ones are predicted, the bad ones named, the 
 test("Ctrl-C leaves whole files only", async () => {
   const [inputs, out] = [temporary.join("many"), temporary.join("stopped")];
   const bytes = await photo(24, 16);
-  for (let i = 0; i < 400; i++) save(`${inputs}/${i}.jpg`, bytes);
+  for (let i = 0; i < 200; i++) save(`${inputs}/${i}.jpg`, bytes);
   const { child, ended } = startCommand("predict", [inputs, "--out", out, ...SMALL]);
   while (child.exitCode === null && !existsSync(`${out}/index/0.png`)) await sleep(5);
   child.kill("SIGINT");
@@ -64,7 +64,7 @@ test("Ctrl-C leaves whole files only", async () => {
   assert.match(stdout, "stopping after the images under way");
   const files = filesBelow(out);
   const count = files.length / 3;
-  assert.ok(Number.isInteger(count) && count >= 1 && count < 400, `${files.length} files`);
+  assert.ok(Number.isInteger(count) && count >= 1 && count < 200, `${files.length} files`);
   assert.match(stdout, `${count} image`);
   for (const file of files) decodePng(readFileSync(`${out}/${file}`), file);
 });
@@ -77,10 +77,8 @@ test("what has to be put right ends with code 2 before anything is written", asy
     [[temporary.join("none.png")], /skipped: .*none\.png: no such file[^]*error: none of the inputs/],
     [[bad, ...SMALL], /skipped: .*bad\.png[^]*error: none of the inputs/],
     [[bad, "--opacity", "2"], /--opacity is "2", expected 0 to 1/],
-    [[bad, "--video", "0"], /--video is "0", expected frames per second/],
     [[bad, "--window", "64,64", "--mode", "whole"], /--window and --stride go with sliding windows/],
     [[bad, "--scales", "1,x"], /eval\.scales: found "1,x"/],
-    [[bad, "--mode", "glide"], /eval\.mode/],
   ];
   await Promise.all(calls.map(async ([args, message]) => {
     const { code, stderr } = await runCommand("predict", [...args, "--out", out]);

@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import sharp from "sharp";
 import { buildModel } from "../../src/config/model.ts";
+import type { Config } from "../../src/config/config.ts";
 import { setFieldFromOption } from "../../src/config/set.ts";
 import { openDataset } from "../../src/data/open.ts";
 import { generateStreets } from "../../src/data/streets/index.ts";
@@ -35,10 +36,15 @@ await generateStreets({ root, seed: 77, train: 1, val: 2 });
 const dataset = await openDataset("streets", { root, split: "val" });
 const folder = temporary.join("streets", "leftImg8bit", "val", "elmstead");
 
-/** The images below `from`, as they are handed out, and the reasons of those left out. */
-async function predictAll(from: string, settings: readonly string[] = [], wanted: Wanted = "classes") {
+function configWith(settings: readonly string[]): Config {
   const config = structuredClone(trained);
   for (const setting of settings) setFieldFromOption(config, setting);
+  return config;
+}
+
+/** The images below `from`, as they are handed out, and the reasons of those left out. */
+async function predictAll(from: string, settings: readonly string[] = [], wanted: Wanted = "classes") {
+  const config = configWith(settings);
   const predictions: PredictedImage[] = [];
   const reasons: string[] = [];
   const { images } = await findImages([from]);
@@ -49,7 +55,7 @@ async function predictAll(from: string, settings: readonly string[] = [], wanted
     onRefusal: (_, reason) => reasons.push(reason),
   });
   await checkDevice();
-  return { predictions, reasons, config };
+  return { predictions, reasons };
 }
 
 test("the shipped file is small, says what it needs to be used, and is in half precision", () => {
@@ -61,42 +67,52 @@ test("the shipped file is small, says what it needs to be used, and is in half p
   assert.is(checkpoint.momentum.size, 0);
 });
 
+/** What evaluation makes of the scenes, into files, and their scores. */
+async function evaluateAll(settings: readonly string[], saved: string) {
+  const onPrediction = predictionWriter(saved, dataset, "index");
+  return scores((await evaluate(gpu, { model, dataset, config: configWith(settings), onPrediction }))!);
+}
+
+const upright = await predictAll(folder, [], "probabilities");
+
 test("it tells the classes of scenes apart that are in no dataset", async () => {
-  const confusion = await evaluate(gpu, { model, dataset, config: trained });
-  const { meanIou, pixelAccuracy } = scores(confusion!);
+  const { meanIou, pixelAccuracy } = await evaluateAll([], temporary.join("saved"));
   assert.ok(meanIou > 0.4, `mIoU ${meanIou}`); // 0.57 on the 40 scenes of val
   assert.ok(pixelAccuracy > 0.7, `pixel accuracy ${pixelAccuracy}`);
 });
 
-const SLIDE = ["eval.mode=slide", "eval.crop=96,160", "eval.stride=64,96", "eval.average=probs"];
-
-for (const [what, settings] of [
-  ["whole", []], ["sliding windows at two scales, mirrored", [...SLIDE, "eval.scales=0.75,1", "eval.flip=true"]],
-] as const) {
-  test(`index PNGs are those that evaluation saves: ${what}`, async () => {
-    const live = gpu.memory.live;
-    const { predictions, config, reasons } = await predictAll(folder, settings);
-    assert.equal([predictions.length, reasons], [2, []]);
-    const saved = temporary.join(`saved ${what}`);
-    await evaluate(gpu, { model, dataset, config, onPrediction: predictionWriter(saved, dataset, "index") });
-    const out = temporary.join(`out ${what}`);
-    for (const prediction of predictions) {
-      await writePrediction(prediction, { out, spec: dataset.spec, opacity: 0.5 });
-      const { name } = prediction.image;
-      assert.ok(readFileSync(pathOf(out, "index", name)).equals(readFileSync(`${saved}/${name}.png`)), name);
-      const { width, height } = decodePng(readFileSync(pathOf(out, "overlay", name)));
-      assert.equal([width, height], [256, 128]);
-      assert.ok(decodePng(readFileSync(pathOf(out, "colors", name))).width > 256);
-    }
-    assert.ok(predictions.every(({ seconds }) => seconds > 0));
-    assert.is(gpu.memory.live, live);
-  });
+/** Writes the predictions; the index PNGs have to be those that evaluation saved. */
+async function compareFiles(predictions: readonly PredictedImage[], saved: string): Promise<void> {
+  const out = `${saved} by predict`;
+  assert.is(predictions.length, 2);
+  for (const prediction of predictions) {
+    await writePrediction(prediction, { out, spec: dataset.spec, opacity: 0.5 });
+    const { name } = prediction.image;
+    assert.ok(readFileSync(pathOf(out, "index", name)).equals(readFileSync(`${saved}/${name}.png`)), name);
+    const { width, height } = decodePng(readFileSync(pathOf(out, "overlay", name)));
+    assert.equal([width, height], [256, 128]);
+    assert.ok(decodePng(readFileSync(pathOf(out, "colors", name))).width > 256);
+  }
 }
 
-test("probabilities add up, and the predicted class has the largest one, the confidence", async () => {
-  const { predictions: [{ classes, confidence, probabilities }] } = await predictAll(folder, [], "probabilities");
-  const { predictions: [plain] } = await predictAll(folder, [], "confidence");
-  assert.equal([plain.classes, plain.confidence, plain.probabilities], [classes, confidence, null]);
+test("index PNGs are those that evaluation saves", () => compareFiles(upright.predictions, temporary.join("saved")));
+
+test("and so they are by sliding windows at two scales, mirrored, with confidence", async () => {
+  const sliding = ["eval.mode=slide", "eval.crop=96,160", "eval.stride=64,96", "eval.average=probs"];
+  const settings = [...sliding, "eval.scales=0.75,1", "eval.flip=true"];
+  const live = gpu.memory.live;
+  const { predictions } = await predictAll(folder, settings, "confidence");
+  const saved = temporary.join("sliding");
+  await evaluateAll(settings, saved);
+  await compareFiles(predictions, saved);
+  assert.is(predictions[0].probabilities, null);
+  const confidence = predictions[0].confidence!;
+  assert.ok(Math.min(...confidence) < 128 && Math.max(...confidence) > 250);
+  assert.is(gpu.memory.live, live);
+});
+
+test("probabilities add up, and the predicted class has the largest one, the confidence", () => {
+  const [{ classes, confidence, probabilities, seconds }] = upright.predictions;
   const area = classes.length;
   for (let i = 0; i < area; i += 7) {
     const column = Array.from({ length: 19 }, (_, k) => probabilities![k * area + i]);
@@ -104,14 +120,13 @@ test("probabilities add up, and the predicted class has the largest one, the con
     assert.ok(Math.abs(sum - 255) <= 9.5, `pixel ${i}: ${sum}`);
     assert.equal([column[classes[i]], Math.max(...column)], [confidence![i], confidence![i]], `pixel ${i}`);
   }
-  assert.ok(Math.min(...confidence!) < 128 && Math.max(...confidence!) > 250);
+  assert.ok(seconds > 0);
 });
 
 test("a photograph is turned as its tag says; files that are none are left out with their reasons", async () => {
   const mixed = temporary.join("mixed");
   const [scene] = dataset.items;
-  const upright = sharp(scene.imagePath).rotate(-90);
-  const turned = await upright.withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer();
+  const turned = await sharp(scene.imagePath).rotate(-90).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer();
   save(`${mixed}/b.jpg`, turned);
   save(`${mixed}/a.png`, new Uint8Array(0));
   save(`${mixed}/c.png`, readFileSync(scene.imagePath).subarray(0, 9000));
@@ -122,8 +137,7 @@ test("a photograph is turned as its tag says; files that are none are left out w
   assert.equal(predictions.map(({ image: { name }, width, height }) => [name, width, height]), [["b", 256, 128]]);
   assert.equal(reasons.map((reason) => /mixed\/(\w)\./.exec(reason)![1]), ["a", "c", "d", "e", "f"]);
   assert.match(reasons[4], /pixel limit.*268 million/);
-  const { predictions: [straight] } = await predictAll(folder);
-  const same = straight.classes.filter((id, i) => id === predictions[0].classes[i]).length;
+  const same = upright.predictions[0].classes.filter((id, i) => id === predictions[0].classes[i]).length;
   assert.ok(same > 0.95 * 256 * 128, `${same} pixels are predicted alike`);
 });
 
