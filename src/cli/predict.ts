@@ -4,7 +4,7 @@ import { PRESET_NAMES } from "../config/presets.ts";
 import { datasetLayout } from "../data/open.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
-import { kindFolders, pathOf, videoPath, requireApart, writePrediction } from "../predict/files.ts";
+import { kindFolders, pathOf, requireApart, videoPath, writePrediction } from "../predict/files.ts";
 import { findImages } from "../predict/inputs.ts";
 import type { Image } from "../predict/inputs.ts";
 import { predictImages } from "../predict/predict.ts";
@@ -34,7 +34,10 @@ const COMMAND = {
   summary: "Segments pictures: PNG and JPEG files, folders of them (at any depth), patterns such as 'frames/**/*.png'.",
   operands: "INPUT...",
   options: {
-    checkpoint: { value: "FILE", help: "A run's checkpoints/best.safetensors, or an official .pth. Default: a small one." },
+    checkpoint: {
+      value: "FILE",
+      help: "A run's checkpoints/best.safetensors, or an official .pth. Default: a small one for generated streets.",
+    },
     preset: { value: "NAME", help: `The network of weights from elsewhere, one of ${PRESET_NAMES.join(", ")}.` },
     out: { value: "DIR", help: `Where the results go. Default: ${DEFAULT_OUT}.` },
     confidence: { help: "Also writes the probability of the predicted class, as gray." },
@@ -72,7 +75,8 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(COMMAND, args);
   if (!options) return 0;
   const { out = DEFAULT_OUT, adapter, verbose } = options;
-  const opacity = parseNumber("opacity", options.opacity, (value) => value >= 0 && value <= 1, "0 to 1") ?? DEFAULT_OPACITY;
+  const isShare = (value: number): boolean => value >= 0 && value <= 1;
+  const opacity = parseNumber("opacity", options.opacity, isShare, "0 to 1") ?? DEFAULT_OPACITY;
   const rate = parseNumber("video", options.video, (value) => value > 0, "frames per second, more than 0");
   const variants = parseVariants(options.variant);
   const wanted = options.probabilities ? "probabilities" : options.confidence ? "confidence" : "classes";
@@ -91,7 +95,7 @@ async function main(args: readonly string[]): Promise<number> {
   const inputs = isSample ? [pretrained("street.png")] : options.operands;
   const { images, refused } = await findImages(inputs, kindFolders(out));
   requireApart(out, images);
-  const summary = new Summary(spec.classNames, output, images.length);
+  const summary = new Summary(spec.classNames, output, images.length + refused.length);
   refused.forEach((refusal) => summary.skip(refusal));
   if (images.length === 0) throw new UserError("none of the inputs can be predicted");
 

@@ -62,7 +62,7 @@ const ALIGNMENT = 8;
 const METADATA_KEY = "__metadata__";
 
 /**
- * Reads a whole file held in memory. Tensors are views into `bytes` where type and alignment allow it, copies otherwise.
+ * Reads a whole file held in memory. Tensors are views into `bytes` where type and alignment allow it, else copies.
  *
  * @param name what to call the file in errors
  * @throws SafetensorsError when the header is not well formed, a tensor's bytes do not fit its shape, or the tensors

@@ -71,7 +71,8 @@ export async function predictImages(gpu: Gpu, options: PredictionOptions): Promi
   };
 
   const items = images.map(({ path }, i): DatasetItem => ({ id: String(i), imagePath: path, labelPath: null }));
-  for await (const { item, prepare } of evaluationResults({ items, spec }, { ...inputOptions(config), oriented: true })) {
+  const input = { ...inputOptions(config), oriented: true };
+  for await (const { item, prepare } of evaluationResults({ items, spec }, input)) {
     if (signal.aborted) break;
     const image = images[Number(item.id)];
     try {

@@ -25,10 +25,10 @@ export class Summary {
   readonly #output: ProgressLine;
   readonly #total: number;
   readonly #begun = performance.now();
-  /** Since the first image, which compiles kernels. */
-  #first: number | null = null;
+  /** The first image is left out of the pace: it compiles kernels. */
+  #first: { readonly time: number; readonly done: number } | null = null;
 
-  /** @param total images to come */
+  /** @param total inputs to come */
   constructor(classNames: readonly string[], output: ProgressLine, total: number) {
     this.#classNames = classNames;
     this.#output = output;
@@ -77,11 +77,12 @@ export class Summary {
   }
 
   #showProgress(): void {
-    const done = this.#entries.length;
-    this.#first ??= performance.now();
-    const left = ((performance.now() - this.#first) / 1000 / (done - 1)) * (this.#total - done);
-    const eta = Number.isFinite(left) ? ` | ETA ${duration(left)}` : "";
-    this.#output.show(`${done} of ${countOf(this.#total)}${eta}`);
+    const done = this.#entries.length + this.skipped.length;
+    this.#first ??= { time: performance.now(), done };
+    const { time, done: before } = this.#first;
+    const left = ((performance.now() - time) / 1000 / (done - before)) * (this.#total - done);
+    const eta = Number.isFinite(left) && left > 0 ? ` | ETA ${duration(left)}` : "";
+    this.#output.show(`${done} of ${this.#total} inputs${eta}`);
   }
 
   #showShares(shares: readonly number[]): string {

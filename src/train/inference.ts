@@ -117,7 +117,8 @@ export function* predictStrips(
   const { alignCorners } = model;
   const [height, width] = size;
   const views = viewsOf(options);
-  const area = views.reduce((sum, { scale: factor }) => sum + factor ** 2, 0) * image.shape[ROWS] * image.shape[COLUMNS];
+  const enlarged = views.reduce((sum, { scale: factor }) => sum + factor ** 2, 0);
+  const area = enlarged * image.shape[ROWS] * image.shape[COLUMNS];
   if (options.mode === "slide" && area > height * width) {
     const scores = sumOf(image, views, (view) => resizeTo(model, inferView(model, image, view, options), size));
     return yield { scores, rows: [0, height] };
