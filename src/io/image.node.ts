@@ -58,6 +58,7 @@ export async function decodeRgb(path: string, { oriented = false }: DecodeOption
 export async function encodePicture(
   { width, height, channels, data }: { width: number; height: number; channels: 1 | 3; data: Uint8Array },
 ): Promise<Uint8Array> {
+  const sharp = await loadSharp();
   const image = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
   return image.toColourspace(channels === 1 ? "b-w" : "srgb").png().toBuffer();
 }
