@@ -16,6 +16,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   io: [],
   data: ["io"],
   export: ["config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
+  predict: ["config", "data", "io", "runtime", "tensor", "ops", "models", "train"],
   verify: ["config", "data", "io", "optim", "autograd", "device", "runtime", "tensor", "ops", "nn", "models", "train"],
 };
 
@@ -26,10 +27,10 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   nn: ["autograd"],
   models: ["autograd"],
   train: ["autograd", "optim", "config", "data", "io"],
-  cli: ["autograd", "optim", "config", "data", "io", "export", "verify"],
+  cli: ["autograd", "optim", "config", "data", "io", "export", "predict", "verify"],
 };
 
-const NODE_FOLDERS = ["data", "io", "train", "cli", "verify"];
+const NODE_FOLDERS = ["data", "io", "train", "cli", "predict", "verify"];
 
 function sources(): string[] {
   return (readdirSync(root, { recursive: true }) as string[]).filter((f) => /\.(ts|mjs)$/.test(f)).map((f) => f.replaceAll("\\", "/"));

@@ -17,6 +17,8 @@ export interface Command<O extends Options> {
   readonly call: string;
   readonly summary: string;
   readonly options: O;
+  /** What arguments besides the options stand for; where absent there are none. */
+  readonly operands?: string;
   /** Ends the help text. */
   readonly notes?: string;
 }
@@ -29,12 +31,14 @@ export type Values<O extends Options> = {
     : boolean;
 };
 
+export type Parsed<O extends Options> = Values<O> & { readonly operands: readonly string[] };
+
 /**
- * Values by option name; null when help was asked for, which is printed then.
+ * Values by option name, and the other arguments as `operands`; null when help was asked for, which is printed then.
  *
  * @throws UserError naming an option that is unknown, lacks its value or has one too many
  */
-export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Values<O> | null {
+export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Parsed<O> | null {
   const entries = Object.entries(command.options);
   const config = Object.fromEntries(
     entries.map(([name, { value, multiple = false }]) => {
@@ -46,13 +50,13 @@ export function parseOptions<const O extends Options>(command: Command<O>, args:
     process.stdout.write(helpText(command));
     return null;
   }
-  if (positionals.length > 0) {
+  if (positionals.length > 0 && command.operands === undefined) {
     throw new UserError(`unexpected argument "${positionals[0]}": values follow an option, as in --set optim.lr=0.02`);
   }
   const defaults = entries.map(([name, { value, multiple }]) => {
     return [name, value === undefined ? false : multiple ? [] : undefined];
   });
-  return { ...Object.fromEntries(defaults), ...values } as Values<O>;
+  return { ...Object.fromEntries(defaults), ...values, operands: positionals } as Parsed<O>;
 }
 
 type ParseConfig = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
@@ -80,7 +84,7 @@ export function wholeNumber(name: string, text: string | undefined, least: numbe
 
 const WIDTH = 100;
 
-function helpText({ call, summary, options, notes }: Command<Options>): string {
+function helpText({ call, summary, operands, options, notes }: Command<Options>): string {
   const all = { ...options, help: { help: "Print this text." } as Option };
   const rows = Object.entries(all).map(([name, { value, multiple, help }]) => {
     return [`  --${name}${value ? ` ${value}` : ""}`, multiple ? `${help} May be repeated.` : help] as const;
@@ -91,7 +95,7 @@ function helpText({ call, summary, options, notes }: Command<Options>): string {
     return [left.padEnd(indent) + first, ...rest.map((text) => " ".repeat(indent) + text)].join("\n");
   });
   const end = notes ? `\n${notes}\n` : "";
-  return `${summary}\n\nUsage: ${spelled(call)} [options]\n\n${lines.join("\n")}\n${end}`;
+  return `${summary}\n\nUsage: ${spelled(call)} [options]${operands ? ` ${operands}` : ""}\n\n${lines.join("\n")}\n${end}`;
 }
 
 /** In the package the commands are those of its `bin`. */

@@ -1,16 +1,11 @@
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, DatasetItem } from "./dataset.ts";
+import type { InputOptions } from "./input.ts";
 import type { EvaluationResult } from "./jobs.ts";
 import { WorkerPool } from "./pool.ts";
-import type { Size } from "./raster.ts";
-import type { PerChannel } from "./transforms.ts";
 
-export interface EvaluationOptions {
-  /** Size of the network's input; each image's own where absent. */
-  readonly size?: Size;
-  /** Fit the image into `size` instead of filling it exactly. */
-  readonly keepRatio?: boolean;
-  readonly mean: PerChannel;
-  readonly std: PerChannel;
+export interface EvaluationOptions extends InputOptions {
+  /** See `readSample`. */
+  readonly oriented?: boolean;
   readonly workers: number;
   /** Images prepared beyond the one in use. */
   readonly ahead: number;
@@ -30,20 +25,37 @@ export interface EvaluationItem extends EvaluationResult {
  * @throws UserError naming the file that cannot be read
  */
 export async function* evaluationItems(
-  { items, spec }: Dataset,
-  { size, keepRatio = false, mean, std, workers, ahead }: EvaluationOptions,
+  dataset: Pick<Dataset, "items" | "spec">,
+  options: EvaluationOptions,
 ): AsyncGenerator<EvaluationItem, void, undefined> {
+  for await (const { item, prepare } of evaluationResults(dataset, options)) {
+    yield { id: item.id, ...(await prepare()) };
+  }
+}
+
+/** One image that is being prepared; what comes of it rejects with the UserError of a file that cannot be read. */
+export interface PendingItem {
+  readonly item: DatasetItem;
+  prepare(): Promise<EvaluationResult>;
+}
+
+/** The same, for those who go on where one of the images cannot be read. */
+export async function* evaluationResults(
+  { items, spec }: Pick<Dataset, "items" | "spec">,
+  { workers, ahead, ...options }: EvaluationOptions,
+): AsyncGenerator<PendingItem, void, undefined> {
   const pool = new WorkerPool(workers);
   try {
     const pending: Promise<EvaluationResult>[] = [];
-    for (const [i, { id }] of items.entries()) {
-      for (const item of items.slice(i + pending.length, i + ahead + 1)) {
-        const result = pool.run({ kind: "evaluation", spec, item, size, keepRatio, mean, std });
-        // An earlier failure ends the loop before this one is awaited.
+    for (const [i, item] of items.entries()) {
+      for (const next of items.slice(i + pending.length, i + ahead + 1)) {
+        const result = pool.run({ kind: "evaluation", spec, item: next, ...options });
+        // An earlier failure may end the loop before this one is awaited.
         result.catch(() => {});
         pending.push(result);
       }
-      yield { id, ...(await pending.shift()!) };
+      const result = pending.shift()!;
+      yield { item, prepare: () => result }; // not the promise itself, which a generator would await
     }
   } finally {
     await pool.close();

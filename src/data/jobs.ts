@@ -1,10 +1,8 @@
 import { augment, type Augmentation } from "./augment.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
 import { PURPOSE, Random } from "./random.ts";
-import type { Size } from "./raster.ts";
-import { keepRatioSize, resizeBilinear } from "./resize.ts";
+import { type InputOptions, networkInput } from "./input.ts";
 import { readSample, type Sample } from "./sample.ts";
-import { normalize, type PerChannel } from "./transforms.ts";
 
 /** What worker threads do. A job is plain data and its result depends on it alone, so any thread may take it. */
 
@@ -39,16 +37,12 @@ export interface BatchResult {
 }
 
 /** Decode one sample and prepare its image for the network. */
-export interface EvaluationJob {
+export interface EvaluationJob extends InputOptions {
   readonly kind: "evaluation";
   readonly spec: DatasetSpec;
   readonly item: DatasetItem;
-  /** Size of the network's input; the image's own where absent. */
-  readonly size?: Size;
-  /** Fit into `size` instead of filling it. */
-  readonly keepRatio: boolean;
-  readonly mean: PerChannel;
-  readonly std: PerChannel;
+  /** See `readSample`. */
+  readonly oriented?: boolean;
 }
 
 export interface EvaluationResult {
@@ -85,13 +79,11 @@ async function runBatch(job: BatchJob): Promise<BatchResult> {
   return { images, labels, decoded };
 }
 
-async function runEvaluation({ item, spec, size, keepRatio, mean, std }: EvaluationJob): Promise<EvaluationResult> {
-  const original = await readSample(item, spec);
-  const own: Size = [original.height, original.width];
-  const target = size && keepRatio ? keepRatioSize(own, size) : (size ?? own);
-  const resized = resizeBilinear({ height: own[0], width: own[1], channels: 3, data: original.image }, target);
-  const image = normalize(resized, { mean, std });
-  return { image: image.data, height: image.height, width: image.width, original };
+async function runEvaluation({ item, spec, oriented, ...options }: EvaluationJob): Promise<EvaluationResult> {
+  const original = await readSample(item, spec, { oriented });
+  const { height, width, image } = original;
+  const input = networkInput({ height, width, channels: 3, data: image }, options);
+  return { image: input.data, height: input.height, width: input.width, original };
 }
 
 function toShared({ height, width, image, label }: Sample): SharedSample {

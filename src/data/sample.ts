@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { UserError } from "../errors.ts";
 import { readFileBytes } from "../io/files.node.ts";
-import { decodeRgb } from "../io/image.node.ts";
+import { type DecodeOptions, decodeRgb } from "../io/image.node.ts";
 import { decodeMat } from "../io/mat.node.ts";
 import { decodePng } from "../io/png.node.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
@@ -20,11 +20,17 @@ export interface Sample {
 /**
  * Decodes an item.
  *
+ * @param oriented turns the image as its orientation tag says, which only goes for items without label
  * @throws UserError naming the file when it cannot be decoded, the sizes differ, or the label holds a value that the
  *   dataset does not define
  */
-export async function readSample({ imagePath, labelPath }: DatasetItem, spec: DatasetSpec): Promise<Sample> {
-  const [image, label] = await Promise.all([decodeRgb(imagePath), labelPath && readLabel(labelPath, spec)]);
+export async function readSample(
+  { imagePath, labelPath }: DatasetItem,
+  spec: DatasetSpec,
+  { oriented }: DecodeOptions = {},
+): Promise<Sample> {
+  const decoding = decodeRgb(imagePath, { oriented });
+  const [image, label] = await Promise.all([decoding, labelPath && readLabel(labelPath, spec)]);
   const { width, height } = image;
   if (!label) return { height, width, image: image.data, label: new Uint8Array(height * width).fill(IGNORE_INDEX) };
   if (label.width !== width || label.height !== height) {

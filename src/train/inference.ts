@@ -79,31 +79,66 @@ export function predict(model: Predictor, image: Tensor, size: Pair, options: In
   return views.length === 1 ? sum : noGrad(() => scale(sum, 1 / views.length));
 }
 
-/**
- * The prediction, classes i32 [n, ...size]. In `whole` mode, where the views are small before they are resized, the
- * scores at `size` exist for a strip of rows at a time only.
- */
+/** The prediction, classes i32 [n, ...size]. */
 export function predictClasses(model: Predictor, image: Tensor, size: Pair, options: InferenceOptions): Tensor {
-  if (options.mode === "slide") return argmax(predict(model, image, size, options));
   return scoped(image, () => {
-    const { alignCorners } = model;
-    const views = viewsOf(options).map((view) => inferView(model, image, view, options));
-    const [n, , , classes] = views[0].shape;
+    const [n] = image.shape;
     const [height, width] = size;
     const prediction = Tensor.empty(image.gpu, [n, height, width], "i32");
-    const most = Math.max(1, Math.floor(STRIP_BYTES / (4 * n * width * classes)));
-    for (let start = 0; start < height; start += most) {
-      const end = Math.min(start + most, height);
-      using _ = image.gpu.arena();
-      const strip = argmax(
-        sumOf(image, views, (view) => interpolateBilinear(view, { size, rows: [start, end], alignCorners })),
-      );
+    for (const { scores, rows: [start, end] } of predictStrips(model, image, size, options)) {
+      const strip = argmax(scores);
       const bytes = 4 * (end - start) * width;
       for (let i = 0; i < n; i++) {
         image.gpu.copy(strip, prediction, bytes, i * bytes, 4 * (i * height + start) * width);
       }
     }
     return prediction;
+  });
+}
+
+/** Rows start to end (exclusive) of a prediction. */
+export interface Strip {
+  /** [n, end - start, width, K], the sum over all views; gone when the next strip is asked for. */
+  readonly scores: Tensor;
+  readonly rows: Span;
+}
+
+/**
+ * What `predict` gives, from top to bottom. Where the views together are smaller than the scores at `size`, those exist
+ * for a strip of rows at a time only; else, as may be in `slide` mode, one view exists at a time and there is one strip.
+ */
+export function* predictStrips(
+  model: Predictor,
+  image: Tensor,
+  size: Pair,
+  options: InferenceOptions,
+): Generator<Strip, void, undefined> {
+  using _all = image.gpu.arena();
+  const { alignCorners } = model;
+  const [height, width] = size;
+  const views = viewsOf(options);
+  const enlarged = views.reduce((sum, { scale: factor }) => sum + factor ** 2, 0);
+  const area = enlarged * image.shape[ROWS] * image.shape[COLUMNS];
+  if (options.mode === "slide" && area > height * width) {
+    const scores = sumOf(image, views, (view) => resizeTo(model, inferView(model, image, view, options), size));
+    return yield { scores, rows: [0, height] };
+  }
+  const small = views.map((view) => inferView(model, image, view, options));
+  const [n, , , classes] = small[0].shape;
+  const most = Math.max(1, Math.floor(STRIP_BYTES / (4 * n * width * classes)));
+  for (let start = 0; start < height; start += most) {
+    const rows: Span = [start, Math.min(start + most, height)];
+    using _strip = image.gpu.arena();
+    const scores = sumOf(image, small, (view) => interpolateBilinear(view, { size, rows, alignCorners }));
+    yield { scores, rows };
+  }
+}
+
+/** Probabilities of the classes, from the scores of a strip. */
+export function probabilities(scores: Tensor, options: InferenceOptions): Tensor {
+  return noGrad(() => {
+    const mean = scale(scores, 1 / viewsOf(options).length);
+    return options.average === "probs" ? mean : softmax(mean);
   });
 }
 

@@ -20,7 +20,8 @@ export function panelPng({ item, classes }: Prediction, { palette }: DatasetSpec
   return encodePng({ width: total, height, channels: 3, data });
 }
 
-function colorize(ids: ArrayLike<number>, palette: DatasetSpec["palette"]): Uint8Array {
+/** RGB of train ids; black where the palette has none. */
+export function colorize(ids: ArrayLike<number>, palette: DatasetSpec["palette"]): Uint8Array {
   const colors = new Uint8Array(ids.length * 3);
   for (let i = 0; i < ids.length; i++) colors.set(palette[ids[i]] ?? [0, 0, 0], 3 * i);
   return colors;

@@ -32,8 +32,9 @@ export function predictionWriter(folder: string, { spec, split, items }: Dataset
   };
 }
 
-function predictionPng(
-  classes: Int32Array,
+/** A palette PNG of train ids, or of what `ids` makes of them. */
+export function predictionPng(
+  classes: Int32Array | Uint8Array,
   [height, width]: readonly [number, number],
   { palette }: DatasetSpec,
   ids: readonly number[] = palette.map((_, k) => k),

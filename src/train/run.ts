@@ -7,7 +7,8 @@ import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { loadBackbone, loadWeights, requireClasses, restoreTrainer } from "./checkpoint.ts";
-import { serializeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { serializeCheckpoint, subjectOf } from "./checkpoint.ts";
+import { writeCheckpoint } from "./checkpoint.node.ts";
 import type { Checkpoint, Progress, Weights } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
 import { initializeMemory } from "./memory_init.ts";
@@ -270,7 +271,7 @@ class Run {
     await this.#writeLines();
     const bytes = await serializeCheckpoint(this.#trainer, {
       config: this.#config,
-      subject: { dataset: trainSet.spec.name, classNames: trainSet.spec.classNames },
+      subject: subjectOf(trainSet.spec),
       progress: {
         iteration: this.#trainer.iteration,
         stepsPerEpoch: this.#loader.stepsPerEpoch,

@@ -5,7 +5,7 @@ import { UserError } from "../../src/errors.ts";
 import type { Mcibi } from "../../src/models/mcibi.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
-import { readCheckpoint } from "../../src/train/checkpoint.ts";
+import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { loaderOptions } from "../../src/train/run.ts";
 import { Trainer } from "../../src/train/trainer.ts";

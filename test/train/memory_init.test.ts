@@ -13,7 +13,7 @@ import { Mcibi } from "../../src/models/mcibi.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
 import { interpolateBilinear } from "../../src/ops/interpolate.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
-import { readCheckpoint } from "../../src/train/checkpoint.ts";
+import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { sphericalKmeans } from "../../src/train/kmeans.ts";
 import { MEMORY_NAME, readMemory, requireFitting, serializeMemory } from "../../src/train/memory_file.ts";
 import { collectMemory, initializeMemory } from "../../src/train/memory_init.ts";
