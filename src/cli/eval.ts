@@ -23,12 +23,12 @@ import type { Confusion } from "../train/metrics.ts";
 import { panelPng } from "../train/panels.ts";
 import { PREDICTION_FORMATS, predictionWriter } from "../train/predictions.ts";
 import type { PredictionFormat } from "../train/predictions.ts";
-import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
-import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
+import { duration, showCompilation } from "../train/progress.ts";
+import { printProfile, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 
 /** Fields of the configuration that change how a network is scored, and not which network it is. */
 const ADJUSTABLE = ["eval.", "data.size", "data.keepRatio", "data.workers"] as const;
@@ -57,6 +57,7 @@ const COMMAND = {
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     profile: { help: "Measures every kernel and prints where the GPU's time went." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+    ...OUTPUT_OPTIONS,
   },
 } as const;
 
@@ -64,6 +65,7 @@ async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
   const { adapter, profile } = options;
+  const output = openOutput(options);
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const panels = wholeNumber("panels", options.panels, 0) ?? 0;
   const format = parseFormat(options);
@@ -73,7 +75,6 @@ async function main(args: readonly string[]): Promise<void> {
   const device = await openForCommand({ adapter, profile, variants });
   try {
     const { gpu, check } = device;
-    const output = new ProgressLine();
     const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);
     const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
     requireClasses(checkpoint, dataset.spec);
@@ -91,20 +92,22 @@ async function main(args: readonly string[]): Promise<void> {
         const path = join(options["panels-to"] ?? "panels", `${item.id}.png`);
         return writeFileAtomic(path, panelPng({ item, classes }, spec));
       },
-      onProgress: (done, total) => output.show(`${done} of ${total} images`),
+      onProgress: output.task(`evaluating ${split}`, "images"),
     });
     check();
-    output.clear();
     if (!confusion) throw new Error("the evaluation ended without a signal to do so");
     const took = duration((performance.now() - begun) / 1000);
-    const table = (): string => scoreTable(spec.classNames, confusion);
-    if (isLabelled) output.log(`\n${table()}\n\n${scoreLine(scores(confusion))} (${took})`);
-    if (onPrediction) output.log(`\npredictions of ${items.length} images in ${options.save} (${took})`);
-    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
-    if (options.json !== undefined) {
-      const report = toJson(checkpoint, config, dataset, confusion);
-      await writeFileAtomic(options.json, `${JSON.stringify({ adapter: device.adapter, ...report }, null, 2)}\n`);
+    if (isLabelled) {
+      const report = { adapter: device.adapter, ...toJson(checkpoint, config, dataset, confusion) };
+      const table = scoreTable(spec.classNames, confusion);
+      output.print(`\n${table}\n\n${scoreLine(scores(confusion))} (${took})`, report);
+      if (options.json !== undefined) await writeFileAtomic(options.json, `${JSON.stringify(report, null, 2)}\n`);
     }
+    if (options.save !== undefined) {
+      const saved = { predictions: options.save, images: items.length };
+      output.print(`\npredictions of ${items.length} images in ${options.save} (${took})`, saved);
+    }
+    if (gpu.profile) await printProfile(output, gpu.profile);
   } finally {
     device.close();
   }

@@ -9,8 +9,8 @@ import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
 import { readCheckpoint, readWeights } from "../train/checkpoint.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import { ProgressLine } from "../train/progress.ts";
-import { profileTable, scoreTable } from "../train/report.ts";
+import { scores } from "../train/metrics.ts";
+import { printProfile, scoreJson, scoreTable } from "../train/report.ts";
 import { runTraining } from "../train/run.ts";
 import type { StartingWeights } from "../train/run.ts";
 import { configDifferences } from "../train/stored_config.ts";
@@ -19,7 +19,7 @@ import type { RunDescription } from "../train/run_folder.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 import type { Values } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
 
@@ -44,6 +44,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     profile: { help: "Measures every kernel and prints where the GPU's time went. Slows everything down." },
+    ...OUTPUT_OPTIONS,
   },
   notes:
     "The first Ctrl-C (or SIGTERM) finishes the present iteration and saves, with exit code 130 (143);\n" +
@@ -70,11 +71,11 @@ async function train(args: readonly string[]): Promise<number> {
   const options = parseOptions(COMMAND, args);
   if (!options) return 0;
   const { adapter, profile } = options;
+  const output = openOutput(options);
   const plan = options.resume === undefined ? await planNew(options) : await planResumed(options.resume, options);
   const { config, variants, folder, resume, start } = plan;
   const device = await openForCommand({ adapter, profile, variants });
   try {
-    const output = new ProgressLine();
     const { dataset, root, trainSplit, evalSplit } = config.data;
     const [trainSet, evalSet] = await openSplits(dataset, root, [trainSplit, evalSplit], output);
     requireLabels(trainSet, "train on");
@@ -95,10 +96,11 @@ async function train(args: readonly string[]): Promise<number> {
       ...{ gpu, description, trainSet, evalSet, folder, resume, start, output, check },
       signal: stop.signal,
     });
-    output.clear();
-    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
+    if (gpu.profile) await printProfile(output, gpu.profile);
     if (!confusion) return stop.exitCode();
-    output.log(`\n${scoreTable(evalSet.spec.classNames, confusion)}\n\nresults in ${folder.path}`);
+    const { classNames } = evalSet.spec;
+    const result = { run: folder.path, scores: scoreJson(classNames, scores(confusion)) };
+    output.print(`\n${scoreTable(classNames, confusion)}\n\nresults in ${folder.path}`, result);
     return 0;
   } finally {
     device.close();

@@ -16,7 +16,8 @@ import type { Confusion } from "./metrics.ts";
 import { panelPng } from "./panels.ts";
 import { duration, showCompilation } from "./progress.ts";
 import type { ProgressLine } from "./progress.ts";
-import { iterationLine, scoreJson, scoreLine } from "./report.ts";
+import { iterationLine, iterationState, scoreJson, scoreLine } from "./report.ts";
+import type { RunStatus } from "./report.ts";
 import type { MetricsLine, RunDescription, RunFolder } from "./run_folder.ts";
 import { Trainer } from "./trainer.ts";
 import type { Iteration } from "./trainer.ts";
@@ -190,13 +191,12 @@ class Run {
     const { epochs, batchSize, logEvery } = this.#config.train;
     const { secondsPerIteration } = this.#meter;
     const left = (this.#maxIters - iteration.iteration) * (secondsPerIteration ?? NaN);
-    output.show(
-      iterationLine(iteration, {
-        ...{ epoch, epochs, iterations: this.#maxIters, bytes: gpu.memory.reserved },
-        imagesPerSecond: batchSize / (secondsPerIteration ?? NaN),
-        secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
-      }),
-    );
+    const status: RunStatus = {
+      ...{ epoch, epochs, iterations: this.#maxIters, bytes: gpu.memory.reserved },
+      imagesPerSecond: batchSize / (secondsPerIteration ?? NaN),
+      secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
+    };
+    output.show(iterationLine(iteration, status), iterationState(iteration, status));
     if (iteration.iteration % logEvery === 0) this.#logAverages(iteration);
     this.#latest = iteration;
   }
@@ -226,7 +226,7 @@ class Run {
     const confusion = await evaluate(gpu, {
       ...{ model: this.#trainer.model, dataset, config: this.#config, signal, panels: this.#config.train.panels },
       onPanel: (prediction) => folder.writePanel(prediction.item.id, panelPng(prediction, dataset.spec)),
-      onProgress: (done, total) => output.show(`epoch ${epoch} | evaluating ${dataset.split}: ${done} of ${total}`),
+      onProgress: output.task(`epoch ${epoch} | evaluating ${dataset.split}`, "images"),
     });
     check();
     this.#evaluationSeconds = (performance.now() - begun) / 1000;
