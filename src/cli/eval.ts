@@ -18,9 +18,9 @@ import type { Gpu } from "../runtime/gpu.ts";
 import { isCheckpoint, loadWeights, readWeights, requireClasses } from "../train/checkpoint.ts";
 import type { Weights } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { scores } from "../train/metrics.ts";
+import { rowsOf, scores } from "../train/metrics.ts";
 import type { Confusion } from "../train/metrics.ts";
-import { panelPng } from "../train/panels.ts";
+import { PANEL_PARTS, panelPng } from "../train/panels.ts";
 import { PREDICTION_FORMATS, predictionWriter } from "../train/predictions.ts";
 import type { PredictionFormat } from "../train/predictions.ts";
 import { duration, showCompilation } from "../train/progress.ts";
@@ -51,7 +51,7 @@ const COMMAND = {
         `What their pixels are, ${PREDICTION_FORMATS.join(" or ")}: train ids, or the label ids of the Cityscapes ` +
         "server. Default: the latter where the dataset has them.",
     },
-    panels: { value: "N", help: "Saves N predictions as images: image, truth and prediction side by side." },
+    panels: { value: "N", help: `Saves N predictions as images: ${PANEL_PARTS.join(", ")} side by side.` },
     "panels-to": { value: "DIR", help: "Where those go. Default: panels." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
@@ -88,9 +88,9 @@ async function main(args: readonly string[]): Promise<void> {
     const model = loadModel(gpu, { config, checkpoint, numClasses: spec.numClasses, verbose: options.verbose });
     const confusion = await evaluate(gpu, {
       ...{ model, dataset, config, panels, onPrediction },
-      onPanel: ({ item, classes }) => {
-        const path = join(options["panels-to"] ?? "panels", `${item.id}.png`);
-        return writeFileAtomic(path, panelPng({ item, classes }, spec));
+      onPanel: (panel) => {
+        const path = join(options["panels-to"] ?? "panels", `${panel.item.id}.png`);
+        return writeFileAtomic(path, panelPng(panel, spec));
       },
       onProgress: output.task(`evaluating ${split}`, "images"),
     });
@@ -159,14 +159,13 @@ function loadModel(gpu: Gpu, { config, checkpoint, numClasses, verbose }: ModelO
 
 function toJson(checkpoint: Weights, config: Config, dataset: Dataset, confusion: Confusion) {
   const { spec, split, items } = dataset;
-  const { classes, counts } = confusion;
   const iteration = isCheckpoint(checkpoint) ? checkpoint.progress.iteration : null;
   return {
     ...{ checkpoint: checkpoint.path, iteration, dataset: spec.name, split, images: items.length },
     ...{ eval: config.eval, size: config.data.size, classNames: spec.classNames },
     scores: scoreJson(spec.classNames, scores(confusion)),
     /** By [label][prediction]. */
-    confusion: Array.from({ length: classes }, (_, k) => [...counts.subarray(k * classes, (k + 1) * classes)]),
+    confusion: rowsOf(confusion),
   };
 }
 

@@ -18,6 +18,8 @@ export interface Command<O extends Options> {
   readonly call: string;
   readonly summary: string;
   readonly options: O;
+  /** What arguments besides the options stand for; where absent there are none. */
+  readonly operands?: string;
   /** Ends the help text. */
   readonly notes?: string;
 }
@@ -30,12 +32,14 @@ export type Values<O extends Options> = {
     : boolean;
 };
 
+export type Parsed<O extends Options> = Values<O> & { readonly operands: readonly string[] };
+
 /**
- * Values by option name; null when help was asked for, which is printed then.
+ * Values by option name, and the other arguments as `operands`; null when help was asked for, which is printed then.
  *
  * @throws UserError naming an option that is unknown, lacks its value or has one too many
  */
-export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Values<O> | null {
+export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Parsed<O> | null {
   const entries = Object.entries(command.options);
   const config = Object.fromEntries(
     entries.map(([name, { value, multiple = false }]) => {
@@ -47,13 +51,13 @@ export function parseOptions<const O extends Options>(command: Command<O>, args:
     process.stdout.write(helpText(command));
     return null;
   }
-  if (positionals.length > 0) {
+  if (positionals.length > 0 && command.operands === undefined) {
     throw new UserError(`unexpected argument "${positionals[0]}": values follow an option, as in --set optim.lr=0.02`);
   }
   const defaults = entries.map(([name, { value, multiple }]) => {
     return [name, value === undefined ? false : multiple ? [] : undefined];
   });
-  return { ...Object.fromEntries(defaults), ...values } as Values<O>;
+  return { ...Object.fromEntries(defaults), ...values, operands: positionals } as Parsed<O>;
 }
 
 type ParseConfig = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
@@ -90,14 +94,14 @@ export const OUTPUT_OPTIONS = {
  *
  * @throws UserError for a format that does not exist
  */
-export function openOutput({ quiet, log = "text" }: Values<typeof OUTPUT_OPTIONS>): ProgressLine {
+export function openOutput({ quiet, log = "text" }: { quiet: boolean; log?: string }): ProgressLine {
   if (log !== "text" && log !== "json") throw new UserError(`--log is "${log}", expected text or json`);
   return new ProgressLine(process.stdout, { format: log, quiet });
 }
 
 const WIDTH = 100;
 
-function helpText({ call, summary, options, notes }: Command<Options>): string {
+function helpText({ call, summary, operands, options, notes }: Command<Options>): string {
   const all = { ...options, help: { help: "Print this text." } as Option };
   const rows = Object.entries(all).map(([name, { value, multiple, help }]) => {
     return [`  --${name}${value ? ` ${value}` : ""}`, multiple ? `${help} May be repeated.` : help] as const;
@@ -108,7 +112,8 @@ function helpText({ call, summary, options, notes }: Command<Options>): string {
     return [left.padEnd(indent) + first, ...rest.map((text) => " ".repeat(indent) + text)].join("\n");
   });
   const end = notes ? `\n${notes}\n` : "";
-  return `${summary}\n\nUsage: ${spelled(call)} [options]\n\n${lines.join("\n")}\n${end}`;
+  const usage = `${spelled(call)} [options]${operands ? ` ${operands}` : ""}`;
+  return `${summary}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${end}`;
 }
 
 /** In the package the commands are those of its `bin`. */

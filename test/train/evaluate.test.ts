@@ -139,17 +139,23 @@ test("predictions that would overwrite each other, or a format without ids, are 
   await assertRejects(() => predictionWriter("x", other, "cityscapes-server"), UserError, "lip", "--format index");
 });
 
-test("a panel shows image, truth and prediction in the dataset's colours", () => {
-  const [height, width] = [1, 2];
-  const original = { height, width, image: Uint8Array.of(1, 2, 3, 4, 5, 6), label: Uint8Array.of(0, 255) };
-  const item = { id: "x", image: new Float32Array(6), height, width, original };
-  const png = decodePng(panelPng({ item, classes: Int32Array.of(10, 13) }, dataset.spec), "panel");
-  assert.equal([png.width, png.height], [3 * width + 2 * 4, height]);
+test("a panel shows image, truth and prediction in the dataset's colours, errors and confidence", () => {
+  const [height, width] = [1, 3];
+  const original = { height, width, image: Uint8Array.of(1, 2, 3, 4, 5, 6, 10, 20, 30), label: Uint8Array.of(0, 255, 0) };
+  const item = { id: "x", image: new Float32Array(9), height, width, original };
+  const confidence = { height: 1, width: 3, values: Float32Array.of(0, 0.5, 1) };
+  const panel = { item, classes: Int32Array.of(10, 13, 0), confidence, weightEntropy: null };
+  const png = decodePng(panelPng(panel, dataset.spec), "panel");
+  assert.equal([png.width, png.height], [5 * width + 4 * 4, height]);
   const pixels = Array.from({ length: png.width }, (_, x) => [...png.data.subarray(3 * x, 3 * x + 3)].join());
   const gap = Array<string>(4).fill("255,255,255");
   const { palette } = dataset.spec;
   const [road, sky, car] = [palette[0], palette[10], palette[13]].map((color) => color.join());
-  assert.equal(pixels, ["1,2,3", "4,5,6", ...gap, road, "0,0,0", ...gap, sky, car]);
+  const [wrong, unknown, right] = ["220,38,38", "0,0,0", "12,12,12"];
+  assert.equal(pixels, [
+    ...["1,2,3", "4,5,6", "10,20,30", ...gap, road, "0,0,0", road, ...gap, sky, car, road, ...gap],
+    ...[wrong, unknown, right, ...gap, "12,8,38", "187,55,84", "252,255,164"],
+  ]);
 });
 
 test.after(() => {

@@ -1,0 +1,88 @@
+/** Matrices of classes as SVG: shares from 0 to 1, or cosines from -1 to 1. */
+import { card, escape, jsonScript } from "./html.ts";
+
+export interface Frame {
+  /** What the frame is of, such as "epoch 4". */
+  readonly name: string;
+  /** [K, K], row-major; NaN where there is nothing. */
+  readonly values: readonly number[];
+}
+
+export interface HeatmapOptions {
+  readonly title: string;
+  readonly classNames: readonly string[];
+  /** Several are looked at one by one, the last one first. */
+  readonly frames: readonly Frame[];
+  /** What a cell says, with the names in place of {row} and {column}: "{row} taken for {column}". */
+  readonly sentence: string;
+  /** What stands at the sides. */
+  readonly axes: readonly [rows: string, columns: string];
+  /** HTML that says the same in words. */
+  readonly words: string;
+}
+
+const WIDTH = 360;
+/** Space for names, which more classes than that do not have. */
+const NAMES = 78;
+const MOST_NAMED = 40;
+/** Shades; cells of one shade are one path, or large matrices would make large pages. */
+const SHADES = 24;
+/** Cells in all frames together. */
+const MOST_CELLS = 150_000;
+
+export function heatmap({ title, classNames, frames: all, sentence, axes, words }: HeatmapOptions): string {
+  const count = classNames.length;
+  const frames = spread(all, Math.max(1, Math.floor(MOST_CELLS / count ** 2)));
+  if (frames.length === 0) return "";
+  const margin = count <= MOST_NAMED ? NAMES : 14;
+  const cell = (WIDTH - margin - 2) / count;
+  const names = count > MOST_NAMED ? "" : classNames.map((name, i) => nameOf(name, margin, margin + (i + 0.5) * cell)).join("");
+  const drawn = frames.map(({ values }, i) => {
+    const shown = i === frames.length - 1 ? " shown" : "";
+    return `<g class="frame${shown}" transform="translate(${margin} ${margin}) scale(${cell})">${cells(values, count)}</g>`;
+  });
+  const side = WIDTH - margin - 2;
+  const svg =
+    `<svg viewBox="0 0 ${WIDTH} ${WIDTH}" role="img" tabindex="0" aria-label="${escape(title)}, in words below">` +
+    `<rect class="ground" x="${margin}" y="${margin}" width="${side}" height="${side}"/>` +
+    `<text class="axis" x="${margin - 4}" y="${margin - 4}">${escape(`${axes[0]} ↓ ${axes[1]} →`)}</text>` +
+    `${names}${drawn.join("")}<rect class="cursor" width="${cell}" height="${cell}"/></svg>`;
+  const data = {
+    ...{ margin, cell, sentence, names: classNames, frames: frames.map(({ name }) => name) },
+    values: frames.map(({ values }) => values.map((value) => (Number.isNaN(value) ? null : Math.round(1000 * value)))),
+  };
+  const last = frames.length - 1;
+  const slider =
+    last === 0
+      ? ""
+      : `<label class="slider">${escape(title)}: <b>${escape(frames[last].name)}</b>` +
+        `<input type="range" min="0" max="${last}" value="${last}" aria-valuetext="${escape(frames[last].name)}"></label>`;
+  return card(title, `${svg}${slider}<output aria-live="polite"></output>${jsonScript(data)}${words}`, "heatmap");
+}
+
+function nameOf(name: string, margin: number, at: number): string {
+  const place = at.toFixed(1);
+  const short = escape(name.length > 14 ? `${name.slice(0, 13)}…` : name);
+  const above = `transform="translate(${place} ${margin - 4}) rotate(-60)"`;
+  return `<text class="row" x="${margin - 4}" y="${place}">${short}</text><text class="column" ${above}>${short}</text>`;
+}
+
+/** Shading by opacity, so that it fits light and dark pages; negative values have a colour of their own. */
+function cells(values: readonly number[], count: number): string {
+  const paths = new Map<number, string>();
+  values.forEach((value, i) => {
+    const shade = Math.round(Math.max(-1, Math.min(1, value)) * SHADES);
+    if (Number.isNaN(value) || shade === 0) return;
+    paths.set(shade, `${paths.get(shade) ?? ""}M${i % count} ${Math.floor(i / count)}h1v1h-1z`);
+  });
+  return [...paths].map(([shade, d]) => {
+    return `<path class="${shade > 0 ? "plus" : "minus"}" opacity="${(Math.abs(shade) / SHADES).toFixed(2)}" d="${d}"/>`;
+  }).join("");
+}
+
+/** At most so many, evenly, with the first and the last. */
+function spread<T>(items: readonly T[], most: number): readonly T[] {
+  if (items.length <= most) return items;
+  if (most === 1) return items.slice(-1);
+  return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]);
+}
