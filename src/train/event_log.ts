@@ -1,6 +1,7 @@
 /** What metrics.jsonl holds, and the panels, for TensorBoard. */
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import sharp from "sharp";
 import { UserError } from "../errors.ts";
 import { eventFileStart, eventRecord } from "../io/events.ts";
 import type { EventImage, EventValues } from "../io/events.ts";
@@ -8,6 +9,11 @@ import { describeSystemError } from "../io/files.node.ts";
 
 /** What readers know event files by. */
 export const EVENT_FILES = /^events\.out\.tfevents\./;
+
+/** Pixels across: files hold the panels of every evaluation. */
+const MOST_WIDTH = 1600;
+
+let files = 0;
 
 /** One file per session of a run: readers take them in the order of their names, which begin with the time. */
 export class EventLog {
@@ -21,7 +27,7 @@ export class EventLog {
    */
   constructor(folder: string, firstStep: number) {
     const seconds = now();
-    this.#path = join(folder, `events.out.tfevents.${Math.floor(seconds)}.${process.pid}`);
+    this.#path = join(folder, `events.out.tfevents.${Math.floor(seconds)}.${process.pid}.${files++}`);
     this.#start = eventFileStart(seconds, firstStep);
   }
 
@@ -30,8 +36,12 @@ export class EventLog {
     return this.#append(step, { scalars: Object.fromEntries(numbersOf(values, prefix)) });
   }
 
-  image(step: number, tag: string, image: EventImage): Promise<void> {
-    return this.#append(step, { images: { [tag]: image } });
+  /** A picture, reduced where it is large. */
+  async image(step: number, tag: string, png: Uint8Array): Promise<void> {
+    const reduced = sharp(png).resize({ width: MOST_WIDTH, withoutEnlargement: true }).png();
+    const { data, info } = await reduced.toBuffer({ resolveWithObject: true });
+    const image: EventImage = { width: info.width, height: info.height, png: data };
+    await this.#append(step, { images: { [tag]: image } });
   }
 
   async #append(step: number, values: EventValues): Promise<void> {

@@ -20,7 +20,6 @@ import { UserError } from "../errors.ts";
 import { describeSystemError, readFileBytes, writeFileAtomic } from "../io/files.node.ts";
 import { EVENT_FILES, EventLog } from "./event_log.ts";
 import { REPORT } from "./page/write.ts";
-import { PANEL_GAP, PANEL_PARTS } from "./panels.ts";
 import { checkStoredConfig } from "./stored_config.ts";
 
 /** Contents of config.json. */
@@ -39,12 +38,6 @@ export interface MetricsLine {
   readonly iteration: number;
   readonly epoch: number;
   readonly [name: string]: unknown;
-}
-
-export interface PanelPlace {
-  readonly iteration: number;
-  readonly height: number;
-  readonly width: number;
 }
 
 export class RunFolder {
@@ -120,11 +113,9 @@ export class RunFolder {
     return writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
   }
 
-  /** A panel of images of this size, as `panelPng` makes it. */
-  async writePanel(name: string, png: Uint8Array, { iteration, height, width }: PanelPlace): Promise<void> {
+  async writePanel(name: string, png: Uint8Array, iteration: number): Promise<void> {
     await writeFileAtomic(join(this.path, "panels", `${name}.png`), png);
-    const total = PANEL_PARTS.length * (width + PANEL_GAP) - PANEL_GAP;
-    await this.#events?.image(iteration, `panels/${name}`, { width: total, height, png });
+    await this.#events?.image(iteration, `panels/${name}`, png);
   }
 
   async appendMetrics(line: MetricsLine): Promise<void> {

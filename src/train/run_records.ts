@@ -67,7 +67,7 @@ export class RunRecords {
     const { folder, evalSet } = this.#options;
     const { item, weightEntropy } = panel;
     await this.write();
-    await folder.writePanel(item.id, panelPng(panel, evalSet.spec), { iteration, ...item.original });
+    await folder.writePanel(item.id, panelPng(panel, evalSet.spec), iteration);
     this.#panels.push(item.id);
     if (weightEntropy !== null) this.#entropies.push(weightEntropy);
   }

@@ -16,7 +16,7 @@ export interface ChartOptions {
   readonly atLeast?: number;
 }
 
-const SIZE = { width: 360, height: 210, left: 44, right: 8, top: 8, bottom: 24 } as const;
+const SIZE = { width: 360, height: 210, left: 44, right: 16, top: 8, bottom: 24 } as const;
 const PLOT = {
   width: SIZE.width - SIZE.left - SIZE.right,
   height: SIZE.height - SIZE.top - SIZE.bottom,

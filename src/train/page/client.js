@@ -53,8 +53,7 @@
     const cursor = svg.querySelector(".cursor");
     const output = figure.querySelector("output");
     const drawn = [...svg.querySelectorAll(".frame")];
-    const { margin, cell, sentence, names, frames, values } = dataOf(figure);
-    const share = sentence.includes("%");
+    const { margin, cell, kind, sentence, names, frames, values } = dataOf(figure);
     let frame = frames.length - 1;
     let [row, column] = [0, -1];
     const inside = (i) => Math.max(0, Math.min(names.length - 1, i));
@@ -63,7 +62,7 @@
       cursor.setAttribute("y", margin + row * cell);
       cursor.classList.add("on");
       const value = values[frame][row * names.length + column];
-      const number = value === null ? "nothing" : share ? (value / 10).toFixed(1) : (value / 1000).toFixed(2);
+      const number = value === null ? "-" : kind === "share" ? (value / 10).toFixed(1) : (value / 1000).toFixed(2);
       const words = { row: names[row], column: names[column], value: number };
       output.textContent = sentence.replace(/\{(\w+)\}/g, (_, name) => words[name]);
     };

@@ -13,42 +13,49 @@ export interface HeatmapOptions {
   readonly classNames: readonly string[];
   /** Several are looked at one by one, the last one first. */
   readonly frames: readonly Frame[];
-  /** What a cell says, with the names in place of {row} and {column}: "{row} taken for {column}". */
+  /** Shares are written in percent, and small ones shaded so that they can be seen. */
+  readonly kind: "share" | "cosine";
+  /** What a cell says, with what belongs in place of the braces: "{row} taken for {column}: {value}". */
   readonly sentence: string;
-  /** What stands at the sides. */
-  readonly axes: readonly [rows: string, columns: string];
+  /** What rows and columns are. */
+  readonly axes?: readonly [rows: string, columns: string];
   /** HTML that says the same in words. */
   readonly words: string;
 }
 
 const WIDTH = 360;
-/** Space for names, which more classes than that do not have. */
+/** Space for names, which more classes than that do not have; those of columns lean to the right. */
 const NAMES = 78;
+const LEAN = 28;
 const MOST_NAMED = 40;
 /** Shades; cells of one shade are one path, or large matrices would make large pages. */
 const SHADES = 24;
+/** Exponent of shares: what is 1 % of a class gets 10 % of the colour. */
+const GAMMA = 0.5;
 /** Cells in all frames together. */
 const MOST_CELLS = 150_000;
 
-export function heatmap({ title, classNames, frames: all, sentence, axes, words }: HeatmapOptions): string {
+export function heatmap({ title, classNames, frames: all, kind, sentence, axes, words }: HeatmapOptions): string {
   const count = classNames.length;
   const frames = spread(all, Math.max(1, Math.floor(MOST_CELLS / count ** 2)));
   if (frames.length === 0) return "";
-  const margin = count <= MOST_NAMED ? NAMES : 14;
-  const cell = (WIDTH - margin - 2) / count;
-  const names = count > MOST_NAMED ? "" : classNames.map((name, i) => nameOf(name, margin, margin + (i + 0.5) * cell)).join("");
+  const hasNames = count <= MOST_NAMED;
+  const margin = hasNames ? NAMES : 14;
+  const side = WIDTH - margin - (hasNames ? LEAN : 2);
+  const cell = side / count;
+  const names = hasNames ? classNames.map((name, i) => nameOf(name, margin, margin + (i + 0.5) * cell)) : [];
+  const sides = axes ? [`rows: ${axes[0]}`, `columns: ${axes[1]}`] : [];
+  const axisNames = hasNames ? sides.map((name, i) => `<text y="${10 + 12 * i}">${escape(name)}</text>`) : [];
   const drawn = frames.map(({ values }, i) => {
     const shown = i === frames.length - 1 ? " shown" : "";
-    return `<g class="frame${shown}" transform="translate(${margin} ${margin}) scale(${cell})">${cells(values, count)}</g>`;
+    return `<g class="frame${shown}" transform="translate(${margin} ${margin}) scale(${cell})">${cells(values, count, kind)}</g>`;
   });
-  const side = WIDTH - margin - 2;
   const svg =
-    `<svg viewBox="0 0 ${WIDTH} ${WIDTH}" role="img" tabindex="0" aria-label="${escape(title)}, in words below">` +
+    `<svg viewBox="0 0 ${WIDTH} ${margin + side + 2}" role="img" tabindex="0" aria-label="${escape(title)}, in words below">` +
     `<rect class="ground" x="${margin}" y="${margin}" width="${side}" height="${side}"/>` +
-    `<text class="axis" x="${margin - 4}" y="${margin - 4}">${escape(`${axes[0]} ↓ ${axes[1]} →`)}</text>` +
-    `${names}${drawn.join("")}<rect class="cursor" width="${cell}" height="${cell}"/></svg>`;
+    `${[...axisNames, ...names, ...drawn].join("")}<rect class="cursor" width="${cell}" height="${cell}"/></svg>`;
   const data = {
-    ...{ margin, cell, sentence, names: classNames, frames: frames.map(({ name }) => name) },
+    ...{ margin, cell, kind, sentence, names: classNames, frames: frames.map(({ name }) => name) },
     values: frames.map(({ values }) => values.map((value) => (Number.isNaN(value) ? null : Math.round(1000 * value)))),
   };
   const last = frames.length - 1;
@@ -68,10 +75,10 @@ function nameOf(name: string, margin: number, at: number): string {
 }
 
 /** Shading by opacity, so that it fits light and dark pages; negative values have a colour of their own. */
-function cells(values: readonly number[], count: number): string {
+function cells(values: readonly number[], count: number, kind: HeatmapOptions["kind"]): string {
   const paths = new Map<number, string>();
   values.forEach((value, i) => {
-    const shade = Math.round(Math.max(-1, Math.min(1, value)) * SHADES);
+    const shade = Math.round(SHADES * (kind === "share" ? value ** GAMMA : Math.max(-1, Math.min(1, value))));
     if (Number.isNaN(value) || shade === 0) return;
     paths.set(shade, `${paths.get(shade) ?? ""}M${i % count} ${Math.floor(i / count)}h1v1h-1z`);
   });

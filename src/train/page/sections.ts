@@ -102,6 +102,7 @@ function confusion({ classNames, evaluation }: RunRecord): string {
   const matrix = heatmap({
     ...{ title: `Confusion: ${images} images of ${split}, epoch ${epoch}`, classNames, words: whole },
     frames: [{ name: `epoch ${epoch}`, values: shares }],
+    kind: "share",
     sentence: "{row} taken for {column}: {value} % of its pixels",
     axes: ["class", "prediction"],
   });
@@ -119,8 +120,8 @@ function memory(run: RunRecord): string[] {
     heatmap({
       ...{ title: "Cosines between the classes of M", classNames, words: alike(run) },
       frames: snapshots.map(({ epoch, cosine }) => ({ name: `epoch ${epoch}`, values: cosine })),
+      kind: "cosine",
       sentence: "{row} and {column}: cosine {value}",
-      axes: ["", ""],
     }),
     lineChart({
       title: "Mean cosine between different classes",
