@@ -88,10 +88,15 @@ export class ProgressLine {
     this.#write("log", text, { text: text.trim() });
   }
 
-  /** Puts out what the command was called for. */
-  print(text: string, result: Readonly<Record<string, unknown>>): void {
+  /**
+   * Puts out what the command was called for.
+   *
+   * @param result null for what only people need, such as the head of a table
+   */
+  print(text: string, result: object | null): void {
     this.clear();
-    this.#write("result", text, result);
+    if (this.#format === "text" || result) this.#write("result", text, result ?? {});
+    this.#last = performance.now(); // a result says that the work goes on
   }
 
   /** Says on stderr what went wrong while the command goes on. */

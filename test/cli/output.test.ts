@@ -20,16 +20,17 @@ function said(options: OutputOptions, isTTY = false): string {
   output.log("\nthree images");
   const show = output.task("evaluating val", "images");
   for (let done = 1; done <= 3; done++) show(done, 3);
+  output.print("\nscores", null);
   output.print("\nmIoU 0.5", { meanIou: 0.5, undefinedOne: NaN });
   return text;
 }
 
 test("as text: a line for people, rewritten on a terminal", () => {
-  const plain = "\nthree images\nevaluating val: 1 of 3 images\n\nmIoU 0.5\n";
+  const plain = "\nthree images\nevaluating val: 1 of 3 images\n\nscores\n\nmIoU 0.5\n";
   assert.is(said({}), plain);
   const terminal = said({}, true);
   assert.match(terminal, /\r\x1b\[Kevaluating val: 2 of 3 images \| ETA 0:00\r\x1b\[K/);
-  assert.match(terminal, /3 of 3 images\r\x1b\[K\nmIoU 0.5\n$/);
+  assert.match(terminal, /3 of 3 images\r\x1b\[K\nscores\n\nmIoU 0.5\n$/);
 });
 
 test("as JSON: objects alone, on a terminal too, with the end of the work in any case", () => {
@@ -50,8 +51,8 @@ test("as JSON: objects alone, on a terminal too, with the end of the work in any
 });
 
 test("quiet: the result alone, in either form", () => {
-  assert.is(said({ quiet: true }), "\nmIoU 0.5\n");
-  assert.is(said({ quiet: true }, true), "\nmIoU 0.5\n");
+  assert.is(said({ quiet: true }), "\nscores\n\nmIoU 0.5\n");
+  assert.is(said({ quiet: true }, true), "\nscores\n\nmIoU 0.5\n");
   assert.is(JSON.parse(said({ quiet: true, format: "json" })).meanIou, 0.5);
 });
 
