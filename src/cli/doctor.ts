@@ -75,7 +75,10 @@ function inWords(facts: Facts, trial: Trial | null, findings: readonly Finding[]
   const rows: readonly (readonly [string, string])[] = [
     ["machine", `${platform}-${arch}, ${cores} cores${glibc === null ? "" : `, glibc ${glibc}`}`],
     ["Node", node],
-    ["Dawn", dawn === null ? "not installed" : `npm package webgpu ${dawn}${facts.dawnProblem ? ", does not load" : ""}`],
+    [
+      "Dawn",
+      dawn === null ? "not installed" : `npm package webgpu ${dawn}${facts.dawnProblem ? ", does not load" : ""}`,
+    ],
     ["graphics cards", cards.join(", ") || (platform === "linux" ? "none seen" : "")],
     ["Vulkan drivers", vulkanDrivers.join(", ") || (platform === "linux" ? "none" : "")],
     ["environment", variables.join(" ")],
@@ -95,7 +98,9 @@ function inWords(facts: Facts, trial: Trial | null, findings: readonly Finding[]
       return `${WORDS[level]}: ${what}\n  costs: ${costs}\n  mend:  ${mend.replaceAll("\n", "\n         ")}`;
     }),
     findings.length === 0 ? "Nothing is missing." : "",
-  ].filter((part) => part !== "").join("\n\n");
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
 }
 
 function lines(rows: readonly (readonly [string, string])[], indent = ""): string {

@@ -12,10 +12,12 @@ const COMMAND = {
   operands: "RUN [RUN2 ...]",
   summary: "Writes a page about a run from what its folder holds, or one that compares several runs.",
   options: {
-    out: { value: "FILE", help: `Default: report.html in the run's folder; of several, ${COMPARISON} beside the first.` },
+    out: { value: "FILE", help: `Default: the run's report.html; of several runs, ${COMPARISON} beside the first.` },
     ...OUTPUT_OPTIONS,
   },
-  notes: "RUN is the folder of a run, such as runs/streets-tiny-20260101-120000, finished or not. The page is one file\nthat needs no network; training writes it by itself, and renews it as it goes on.",
+  notes:
+    "RUN is the folder of a run, such as runs/streets-tiny-20260101-120000, finished or not. The page is one file\n" +
+    "that needs no network; training writes it by itself, and renews it as it goes on.",
 } as const;
 
 async function main(args: readonly string[]): Promise<void> {

@@ -22,7 +22,7 @@ interface FeatureRule {
 export const FEATURES: readonly FeatureRule[] = [
   {
     name: "subgroups",
-    costs: "where shaders run on the CPU, the kernels named *_panel, which are several times as fast as the portable ones",
+    costs: "where shaders run on the CPU, the kernels *_panel, several times as fast as the portable ones",
     mend: "a newer Vulkan driver (with subgroup operations, and a subgroup size of at least 8): update it, or Mesa",
     usedOn: "cpu",
   },
@@ -35,13 +35,15 @@ export const FEATURES: readonly FeatureRule[] = [
     name: "shader-f16",
     costs: "nothing yet: all kernels here compute in f32",
     mend:
-      "a newer driver (Vulkan: shaderFloat16 and storageBuffer16BitAccess). Dawn's toggle vulkan_enable_f16_on_nvidia, " +
-      "without which it hides this on NVIDIA, is set already",
+      "a newer driver (Vulkan: shaderFloat16 and storageBuffer16BitAccess). On NVIDIA Dawn hides it without its toggle " +
+      "vulkan_enable_f16_on_nvidia, which is set already",
   },
   {
     name: "chromium-experimental-subgroup-matrix",
     costs: "nothing yet: no kernel here uses tensor cores",
-    mend: "a driver with VK_KHR_cooperative_matrix, or Metal. Dawn's toggle allow_unsafe_apis, which it needs, is set already",
+    mend:
+      "a driver with VK_KHR_cooperative_matrix, or Metal. Dawn hides it without its toggle allow_unsafe_apis, which is " +
+      "set already",
   },
   {
     name: "subgroup-size-control",
@@ -66,7 +68,7 @@ const NEWER = "a newer driver, or another adapter (--adapter NAME)";
 export const LIMITS: readonly LimitRule[] = [
   {
     ...{ name: "maxStorageBufferBindingSize", inBytes: true, enough: 1024 * MIB },
-    costs: "tensors larger than that cannot be bound at once: of full-size logits, 19 classes at 1024x2048 take 152 MiB",
+    costs: "larger tensors cannot be bound at once: full-size logits of 19 classes at 1024x2048 take 152 MiB",
     mend: "the limit is the driver's. Smaller images or crops (--set data.size, data.crop), --set eval.mode=slide",
   },
   {
@@ -101,7 +103,7 @@ export function diagnose(facts: Facts): Finding[] {
 function withoutDawn({ platform, arch, glibc, dawn, dawnProblem }: Facts): Finding {
   const mends = {
     missing: "npm install; in a project that depends on this one: npm install webgpu",
-    musl: "a system with glibc, which Dawn is built against: in containers an image such as node:20-bookworm-slim, not -alpine",
+    musl: "a system with glibc, as Dawn needs: in containers an image such as node:20-bookworm-slim, not -alpine",
     other: "Node 20 or newer for Linux with glibc (x64, arm64), macOS, or Windows (x64, arm64); then npm install",
   };
   const mend = dawn === null ? mends.missing : platform === "linux" && glibc === null ? mends.musl : mends.other;
@@ -114,8 +116,10 @@ function withoutDawn({ platform, arch, glibc, dawn, dawnProblem }: Facts): Findi
 function withoutDevice(facts: Facts): Finding {
   const { adapters, deviceProblem, installation } = facts;
   const costs = "every command that computes";
-  if (adapters.length > 0) return { level: "fatal", what: `no device could be opened: ${deviceProblem}`, costs, mend: NEWER };
-  const software = installation === null ? "" : `Without a GPU, Mesa's software driver will do. As root:\n${installation}`;
+  const refusal = `no device could be opened: ${deviceProblem}`;
+  if (adapters.length > 0) return { level: "fatal", what: refusal, costs, mend: NEWER };
+  const software =
+    installation === null ? "" : `Without a GPU, Mesa's software driver will do. As root:\n${installation}`;
   const own = [...hiddenDrivers(facts), ...missingDrivers(facts)];
   const mend = [...own, software].filter((text) => text !== "").join("\n") || ELSEWHERE[facts.platform] || ANYWHERE;
   return { level: "fatal", what: "no WebGPU adapter was found", costs, mend };
@@ -124,13 +128,16 @@ function withoutDevice(facts: Facts): Finding {
 const ANYWHERE = "install the Vulkan driver of this machine's GPU";
 const ELSEWHERE: Readonly<Record<string, string>> = {
   darwin: "Metal comes with macOS: update it, and in a virtual machine switch graphics acceleration on",
-  win32: "install the GPU maker's driver, for Direct3D 12 or Vulkan; over remote desktop or in a service, log in at the machine",
+  win32: "install the GPU maker's driver, for Direct3D 12 or Vulkan; remote sessions may hide it",
 };
 
 /** Variables that keep drivers from being found. */
 function hiddenDrivers({ environment }: Facts): string[] {
-  const names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_DISABLE"].filter((name) => name in environment);
-  return names.map((name) => `unset ${name}, which is "${environment[name]}": it decides which Vulkan drivers are seen`);
+  const names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_DISABLE"];
+  return names.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [`unset ${name}, which is "${value}": it decides which Vulkan drivers are seen`];
+  });
 }
 
 /** What the graphics cards of a Linux machine lack. */
@@ -142,15 +149,15 @@ function missingDrivers({ cards, vulkanDrivers, hasRenderNodes, environment }: F
       const given = environment.NVIDIA_DRIVER_CAPABILITIES;
       return [
         "NVIDIA: its driver's Vulkan part is missing (nvidia_icd.json). In a container: docker run --gpus all -e " +
-          `NVIDIA_DRIVER_CAPABILITIES=all${given === undefined ? "" : `, not ${given}`}, and the package libvulkan1. On the ` +
-          "machine: Debian nvidia-vulkan-icd, Ubuntu libnvidia-gl-VERSION",
+          `NVIDIA_DRIVER_CAPABILITIES=all${given === undefined ? "" : `, not ${given}`}, and the package libvulkan1. ` +
+          "On the machine: Debian nvidia-vulkan-icd, Ubuntu libnvidia-gl-VERSION",
       ];
     }
     const driver = maker === "AMD" ? "radeon" : "intel";
     if (!has(driver)) return [`${maker}: apt-get install mesa-vulkan-drivers libvulkan1`];
     if (hasRenderNodes) return [];
     return [
-      `${maker}: the driver is there, its device is not: docker run --device /dev/dri, and sudo usermod -aG render "$USER"`,
+      `${maker}: the driver is there, its device is not: docker run --device /dev/dri, sudo usermod -aG render "$USER"`,
     ];
   });
 }
@@ -165,7 +172,7 @@ function slowness(facts: Facts): Finding[] {
   const findings: Finding[] = [
     {
       ...{ level: "slow", what: "shaders run on the CPU" },
-      costs: "a GPU has tens to hundreds of times the arithmetic. `tiny` trains in minutes all the same, other presets do not",
+      costs: "GPUs have tens to hundreds of times the arithmetic: `tiny` trains in minutes here, other presets do not",
       mend: mends.length > 0 ? mends.join("\n") : noCard,
     },
   ];

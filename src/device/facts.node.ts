@@ -130,7 +130,10 @@ function graphicsCards(): string[] {
 
 function vulkanDrivers(): string[] {
   const folders = DRIVER_FOLDERS.filter((folder) => existsSync(folder));
-  return folders.flatMap((folder) => readdirSync(folder)).filter((name) => name.endsWith(".json")).sort();
+  return folders
+    .flatMap((folder) => readdirSync(folder))
+    .filter((name) => name.endsWith(".json"))
+    .sort();
 }
 
 /** The values are getters on the prototype, so Object.entries sees nothing. */

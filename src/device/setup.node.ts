@@ -83,7 +83,7 @@ export function shellLines({ source, aptGet }: Installation): string {
   return write + aptGet.map((args) => `DEBIAN_FRONTEND=noninteractive apt-get ${args.join(" ")}\n`).join("");
 }
 
-/** What `openDeviceOrSetUp` would run where there is no adapter; null where it would not know, or it is done already. */
+/** What `openDeviceOrSetUp` would run where there is no adapter; null where it does not know, or it is done already. */
 export function installationLines(): string | null {
   if (!hasApt() || installedMesa() !== undefined) return null;
   try {

@@ -3,6 +3,7 @@ import type { EvaluationItem } from "../data/evaluation.ts";
 import { Mcibi } from "../models/mcibi.ts";
 import type { Segmentor } from "../models/segmentor.ts";
 import type { Gpu, Readback } from "../runtime/gpu.ts";
+import type { Pair } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { predict } from "./inference.ts";
 import type { InferenceOptions } from "./inference.ts";
@@ -33,7 +34,8 @@ export async function inspect(
   const { numClasses } = options;
   const pixels = MOST_BYTES / (4 * numClasses);
   const factor = Math.min(1, Math.sqrt(pixels / (original.height * original.width)));
-  const size = [original.height, original.width].map((side) => Math.max(1, Math.floor(factor * side))) as [number, number];
+  const reduced = (side: number): number => Math.max(1, Math.floor(factor * side));
+  const size: Pair = [reduced(original.height), reduced(original.width)];
   let weights: Readback | null = null;
   const record = (): Readback => {
     using _ = gpu.arena();

@@ -15,7 +15,8 @@ test("names the adapter, its driver and what it can do, after a trial; as JSON t
   assert.ok(report.isWell && report.trial.isRight);
   assert.equal(report.adapter, info);
   assert.ok(report.adapters.length > 0 && report.backend.length > 0 && report.limits.maxBufferSize > 0);
-  if (info.isSoftware) assert.ok(report.findings.some(({ what }: { what: string }) => what === "shaders run on the CPU"));
+  if (info.isSoftware)
+    assert.ok(report.findings.some(({ what }: { what: string }) => what === "shaders run on the CPU"));
 });
 
 test("an adapter that does not exist is an option to put right", async () => {

@@ -16,7 +16,10 @@ function said(options: OutputOptions, isTTY = false): string {
       done();
     },
   });
-  const output = new ProgressLine(Object.assign(stream, { isTTY, columns: 60 }) as unknown as NodeJS.WriteStream, options);
+  const output = new ProgressLine(
+    Object.assign(stream, { isTTY, columns: 60 }) as unknown as NodeJS.WriteStream,
+    options,
+  );
   output.log("\nthree images");
   const show = output.task("evaluating val", "images");
   for (let done = 1; done <= 3; done++) show(done, 3);
@@ -35,7 +38,10 @@ test("as text: a line for people, rewritten on a terminal", () => {
 
 test("as JSON: objects alone, on a terminal too, with the end of the work in any case", () => {
   for (const isTTY of [false, true]) {
-    const objects = said({ format: "json" }, isTTY).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const objects = said({ format: "json" }, isTTY)
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     for (const object of objects) assert.ok(object.seconds > 0);
     assert.equal(
       objects.map(({ seconds, secondsLeft, ...rest }) => rest),
@@ -46,7 +52,10 @@ test("as JSON: objects alone, on a terminal too, with the end of the work in any
         { kind: "result", meanIou: 0.5, undefinedOne: null },
       ],
     );
-    assert.equal(objects.slice(1, 3).map(({ secondsLeft }) => secondsLeft), [null, 0]);
+    assert.equal(
+      objects.slice(1, 3).map(({ secondsLeft }) => secondsLeft),
+      [null, 0],
+    );
   }
 });
 

@@ -9,7 +9,13 @@ const FEATURES = [
   ...["chromium-experimental-subgroup-matrix", "subgroup-size-control"],
 ];
 const NVIDIA = {
-  ...{ vendor: "nvidia", architecture: "hopper", device: "nvidia-h100", description: "NVIDIA: 575.57", driver: "NVIDIA: 575.57" },
+  ...{
+    vendor: "nvidia",
+    architecture: "hopper",
+    device: "nvidia-h100",
+    description: "NVIDIA: 575.57",
+    driver: "NVIDIA: 575.57",
+  },
   ...{ isSoftware: false, features: FEATURES, subgroupMinSize: 32, subgroupMaxSize: 32 },
 };
 const LIMITS = {
@@ -46,7 +52,13 @@ test("features and limits that are missing: each with its cost and its remedy", 
   );
   for (const { costs, mend } of findings) assert.ok(costs.length > 0 && mend.length > 0);
   const slow = diagnose({ ...WHOLE, adapter: { ...SOFTWARE, features: FEATURES.slice(1) } });
-  assert.equal(slow.map(({ level, what }) => [level, what]), [["slow", "shaders run on the CPU"], ["slow", "no subgroups"]]);
+  assert.equal(
+    slow.map(({ level, what }) => [level, what]),
+    [
+      ["slow", "shaders run on the CPU"],
+      ["slow", "no subgroups"],
+    ],
+  );
 });
 
 test("the CPU computes although there is a card: what its driver lacks", () => {
@@ -56,7 +68,10 @@ test("the CPU computes although there is a card: what its driver lacks", () => {
   const compute = { NVIDIA_DRIVER_CAPABILITIES: "compute,utility" };
   assert.match(mend({ vulkanDrivers: [], environment: compute }), "=all, not compute,utility");
   assert.match(mend({ cards: ["AMD"], vulkanDrivers: ["lvp_icd.json"] }), "apt-get install mesa-vulkan-drivers");
-  assert.match(mend({ cards: ["Intel"], vulkanDrivers: ["intel_icd.json"], hasRenderNodes: false }), "--device /dev/dri");
+  assert.match(
+    mend({ cards: ["Intel"], vulkanDrivers: ["intel_icd.json"], hasRenderNodes: false }),
+    "--device /dev/dri",
+  );
   assert.match(mend({ cards: [] }), "no GPU is seen here");
   const both = [...software.adapters, { backend: "vulkan", name: "NVIDIA H100" }];
   assert.match(mend({ adapters: both }), '--adapter "NVIDIA H100"');

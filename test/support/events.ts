@@ -46,7 +46,7 @@ const Event = protobuf.parse(DEFINITIONS).root.lookupType("Event");
 /** @throws Error for a record that is cut short or does not fit its checksums */
 export function readEvents(bytes: Uint8Array): ReadEvent[] {
   const events: ReadEvent[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
     const length = Number(view.getBigUint64(0, true));
     checkSum(bytes.subarray(at, at + 8), view.getUint32(8, true));

@@ -5,11 +5,15 @@ import { buildModel } from "../../src/config/model.ts";
 import { datasetLayout, openDataset } from "../../src/data/open.ts";
 import { UserError } from "../../src/errors.ts";
 import { decodePng, encodePng } from "../../src/io/png.node.ts";
+import type { Mcibi } from "../../src/models/mcibi.ts";
 import type { Segmentor } from "../../src/models/segmentor.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
+import { softmax } from "../../src/ops/softmax.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
-import type { Prediction } from "../../src/train/evaluate.ts";
+import type { Panel, Prediction } from "../../src/train/evaluate.ts";
+import { predict } from "../../src/train/inference.ts";
+import { meanEntropy } from "../../src/train/inspect.ts";
 import { scores } from "../../src/train/metrics.ts";
 import { panelPng } from "../../src/train/panels.ts";
 import { predictionWriter } from "../../src/train/predictions.ts";
@@ -51,6 +55,42 @@ test("counts what it predicts, at the labels' own size, and leaves everything as
   assert.ok(new Set(shown.flatMap(({ classes }) => [...classes])).size > 1, "more than one class is predicted");
   assert.ok(model.training);
   assert.is(gpu.memory.live, live);
+});
+
+test("panels come with the probability of what was predicted, and the entropy of W", async () => {
+  const panels: Panel[] = [];
+  const slide = { ...config, eval: { ...config.eval, average: "probs" as const } };
+  for (const settings of [config, slide]) {
+    await evaluate(gpu, { model, dataset, config: settings, panels: 1, onPanel: async (panel) => void panels.push(panel) });
+  }
+  await checkDevice();
+  const [{ item, classes, confidence, weightEntropy }, { confidence: averaged }] = panels;
+  model.eval();
+  {
+    using _ = gpu.arena();
+    const image = Tensor.from(gpu, item.image, [1, item.height, item.width, 3]);
+    const { height, width } = item.original;
+    const options = { ...config.eval, flipPairs: [] };
+    const logits = predict(model, image, [height, width], options);
+    const expected = await softmax(logits).data();
+    assert.equal([confidence.height, confidence.width], [height, width]);
+    confidence.values.forEach((value, pixel) => {
+      const own = expected.subarray(19 * pixel, 19 * pixel + 19);
+      assert.ok(Math.abs(value - own[classes[pixel]]) < 1e-5, `pixel ${pixel}: ${value}, not ${own[classes[pixel]]}`);
+    });
+    const { stage1 } = (model as Mcibi).forward(image);
+    const weights = (await softmax(stage1!).data()) as Float32Array;
+    const entropy = weights.reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0) / (weights.length / 19);
+    assert.ok(Math.abs(weightEntropy! - entropy) < 1e-4, `${weightEntropy}, not ${entropy}`);
+  }
+  model.train();
+  assert.ok(averaged.values.every((value) => value >= 1 / 19 - 1e-6 && value <= 1 + 1e-6));
+});
+
+test("entropy: 0 for a single class, the logarithm of their number for equal ones", () => {
+  assert.is(meanEntropy(Float32Array.of(1000, 0, -1000), 3), 0);
+  assert.ok(Math.abs(meanEntropy(Float32Array.of(7, 7, 7, 7), 4) - Math.log(4)) < 1e-12);
+  assert.ok(Math.abs(meanEntropy(Float32Array.of(5, 5, 500, 0), 2) - Math.log(2) / 2) < 1e-12);
 });
 
 test("panels are spread over the dataset", async () => {

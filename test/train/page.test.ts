@@ -12,7 +12,11 @@ import { TemporaryFolder } from "../support/tiny_run.ts";
 
 const temporary = new TemporaryFolder();
 const CLASSES = ["road", "<b>&\"sky'", "car"];
-const CONFUSION = [[90, 10, 0], [0, 50, 50], [0, 0, 0]];
+const CONFUSION = [
+  [90, 10, 0],
+  [0, 50, 50],
+  [0, 0, 0],
+];
 const CONFIG = { name: "tiny", data: { dataset: "camvid", trainSplit: "train" }, train: { epochs: 4, seed: 7 } };
 
 interface Folder {
@@ -42,14 +46,22 @@ function saveRun(name: string, { isOld = false, seed = 7, epochs = 4 }: Folder =
       ...(isOld ? [] : recent),
     ];
   });
-  writeFileSync(`${folder}/metrics.jsonl`, lines.flat().map((line) => `${JSON.stringify(line)}\n`).join(""));
+  writeFileSync(
+    `${folder}/metrics.jsonl`,
+    lines
+      .flat()
+      .map((line) => `${JSON.stringify(line)}\n`)
+      .join(""),
+  );
   const parts = isOld ? ["image", "truth", "prediction"] : ["image", "truth", "prediction", "errors", "confidence"];
   const width = parts.length * 20 + (parts.length - 1) * 4;
   const png = encodePng({ width, height: 10, channels: 3, data: new Uint8Array(3 * 10 * width).fill(99) });
   writeFileSync(`${folder}/panels/a'b.png`, png);
   const panels = { parts, names: ["a'b"] };
-  if (!isOld) save("evaluation.json", { iteration: 40, epoch: 4, split: "val", images: 3, confusion: CONFUSION, panels });
-  if (epochs === 4) save("result.json", { scores: { iou: { [CLASSES[0]]: 0.75, [CLASSES[1]]: 0.2, [CLASSES[2]]: null } } });
+  if (!isOld)
+    save("evaluation.json", { iteration: 40, epoch: 4, split: "val", images: 3, confusion: CONFUSION, panels });
+  if (epochs === 4)
+    save("result.json", { scores: { iou: { [CLASSES[0]]: 0.75, [CLASSES[1]]: 0.2, [CLASSES[2]]: null } } });
   return folder;
 }
 
@@ -82,8 +94,21 @@ test("a page of its own: nothing is fetched, and names are text", async () => {
 test("shows every record, as picture and in words", async () => {
   const html = await pageOf(temporary.join("whole"));
   const text = textOf(html);
-  const titles = ["Loss terms, weighted", "Learning rate", "Memory momentum", "Scores", "Cosines between the classes of M"];
-  const more = ["Mean cosine", "Entropy of W", "Throughput, images/s", "GPU memory, MiB", "IoU by class", "Confusion: 3 images"];
+  const titles = [
+    "Loss terms, weighted",
+    "Learning rate",
+    "Memory momentum",
+    "Scores",
+    "Cosines between the classes of M",
+  ];
+  const more = [
+    "Mean cosine",
+    "Entropy of W",
+    "Throughput, images/s",
+    "GPU memory, MiB",
+    "IoU by class",
+    "Confusion: 3 images",
+  ];
   for (const title of [...titles, ...more]) assert.match(text, title);
   assert.match(text, "mIoU, last 44.0 %");
   assert.match(text, "test adapter");
@@ -92,21 +117,31 @@ test("shows every record, as picture and in words", async () => {
   assert.match(text, /<b>&"sky' car 50\.0 % 50 road <b>&"sky' 10\.0 % 10/, "the largest confusions first");
   assert.match(text, /The most alike Epoch 4 class and cosine <b>&"sky' car 0\.99/);
   const pictures = [...html.matchAll(/<img src="data:image\/webp[^"]*" width="20" height="10" alt="([^"]*)"/g)];
-  assert.equal(pictures.map(([, alt]) => alt.split(" ")[0]), ["image", "truth", "prediction", "errors", "confidence"]);
+  assert.equal(
+    pictures.map(([, alt]) => alt.split(" ")[0]),
+    ["image", "truth", "prediction", "errors", "confidence"],
+  );
   const frames = [...html.matchAll(/<g class="frame( shown)?"/g)].map(([, shown]) => shown !== undefined);
   assert.equal(frames, [true, false, false, false, true], "one confusion; four memories, of which the last is shown");
 });
 
 test("what the script reads is what was recorded", async () => {
   const html = await pageOf(temporary.join("whole"));
-  const data = [...html.matchAll(/<script type="application\/json">(.*?)<\/script>/g)].map(([, json]) => JSON.parse(json));
+  const data = [...html.matchAll(/<script type="application\/json">(.*?)<\/script>/g)].map(([, json]) =>
+    JSON.parse(json),
+  );
   const cosines = data.find(({ sentence }) => sentence?.includes("cosine"));
   assert.equal(cosines.frames, ["epoch 1", "epoch 2", "epoch 3", "epoch 4"]);
   assert.equal(cosines.names, CLASSES);
   assert.equal(cosines.values[0], [1000, null, 250, null, 1000, null, 250, null, 1000]);
   assert.equal(cosines.values[3], [1000, -500, 250, -500, 1000, 987, 250, 987, 1000]);
   const rates = data.find(({ lines }) => lines?.[0].name === "learning rate");
-  assert.equal(rates.lines[0].points, [[10, "0.01"], [20, "0.01"], [30, "0.01"], [40, "0.01"]]);
+  assert.equal(rates.lines[0].points, [
+    [10, "0.01"],
+    [20, "0.01"],
+    [30, "0.01"],
+    [40, "0.01"],
+  ]);
 });
 
 test("a run that goes on renews its page, and says how far it is", async () => {
@@ -142,7 +177,9 @@ test("a run of an earlier version, and one cut short, have their page all the sa
 
 test("time is summed over sessions, whose clocks begin anew", async () => {
   const folder = saveRun("sessions");
-  const line = (iteration: number, seconds: number): string => JSON.stringify({ kind: "train", iteration, epoch: 1, seconds });
+  const line = (iteration: number, seconds: number): string => {
+    return JSON.stringify({ kind: "train", iteration, epoch: 1, seconds });
+  };
   writeFileSync(`${folder}/metrics.jsonl`, [line(1, 50), line(2, 100), line(3, 30), line(4, 40)].join("\n"));
   assert.is((await readRun(folder)).seconds, 140);
 });

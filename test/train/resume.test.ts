@@ -171,6 +171,15 @@ test("recomputing, stopped and resumed: the same bytes as a run that kept everyt
   assert.is(a.masksDrawn, b.masksDrawn);
 });
 
+test("looking into the network for panels leaves no trace in what is trained after it", async () => {
+  const folder = new RunFolder(temporary.join("unseen"));
+  await runTiny(gpu, { config: tinyConfig(root, "train.panels=0"), folder });
+  const [a, b] = [await readCheckpoint(whole.last), await readCheckpoint(folder.last)];
+  for (const part of ["state", "momentum"] as const) assert.equal(a[part], b[part]);
+  assert.is(a.masksDrawn, b.masksDrawn);
+  assert.equal(evaluations(folder).map(({ weightEntropy }) => weightEntropy), [null, null]);
+});
+
 test("a network of the toolbox with a slow backbone: its terms, and resumed to the same bytes", async () => {
   const network = ["model.segmentor=ocrnet", "memory.enabled=false", "optim.backbone.lr=0.1", "train.epochs=1"];
   const [once, resumed] = [new RunFolder(temporary.join("toolbox")), new RunFolder(temporary.join("resumed"))];

@@ -29,9 +29,13 @@ const MARKED = 40;
 const COLORS = 8;
 const ROWS = 24;
 
+/** A line keeps its colour wherever others have no points. */
+type Drawn = Line & { readonly color: number };
+
 /** Empty where no line has a point. */
 export function lineChart({ title, lines: all, format = show, atLeast = 0 }: ChartOptions): string {
-  const lines = all.filter(({ points }) => points.length > 0).map((line) => ({ ...line, points: thin(line.points) }));
+  const drawn = all.map(({ name, points }, color): Drawn => ({ name, color, points: thin(points) }));
+  const lines = drawn.filter(({ points }) => points.length > 0);
   if (lines.length === 0) return "";
   const points = lines.flatMap((line) => line.points);
   const [first, end] = [Math.min(...points.map(([x]) => x), 1), Math.max(...points.map(([x]) => x), 2)];
@@ -51,10 +55,10 @@ export function lineChart({ title, lines: all, format = show, atLeast = 0 }: Cha
   const labels = below.map((value) => {
     return `<text x="${x(value).toFixed(1)}" y="${SIZE.height - 8}" class="x">${escape(show(value))}</text>`;
   });
-  const paths = lines.map(({ points }, i) => {
+  const paths = lines.map(({ points, color }) => {
     const at = points.map(([iteration, value]) => `${x(iteration).toFixed(1)} ${y(value).toFixed(1)}`);
     const dots = points.length > MARKED ? "" : `<path class="dots" d="${at.map((p) => `M${p}h0`).join("")}"/>`;
-    return `<g class="${lineClass(i)}"><path d="M${at.join("L")}"/>${dots}</g>`;
+    return `<g class="${lineClass(color)}"><path d="M${at.join("L")}"/>${dots}</g>`;
   });
   const label = `${title}. ${lines.map((line) => describe(line, format)).join("; ")}.`;
   const svg =
@@ -64,7 +68,7 @@ export function lineChart({ title, lines: all, format = show, atLeast = 0 }: Cha
     ...{ left: SIZE.left, width: PLOT.width, top: SIZE.top, bottom: SIZE.top + PLOT.height, first, end },
     lines: lines.map(({ name, points }) => ({ name, points: points.map(([at, value]) => [at, format(value)]) })),
   };
-  const legend = lines.length === 1 ? "" : `<ul class="legend">${lines.map(legendItem).join("")}</ul>`;
+  const legend = all.length === 1 ? "" : `<ul class="legend">${lines.map(legendItem).join("")}</ul>`;
   const output = '<output aria-live="polite"></output>';
   return card(title, `${svg}${legend}${output}${jsonScript(data)}${numbers(title, lines, format)}`, "chart");
 }
@@ -80,10 +84,11 @@ export function sparkline(points: readonly Point[], end: number): string {
   return `<svg class="spark" viewBox="0 0 ${width} ${height}" aria-hidden="true"><g class="l0">${line}</g></svg>`;
 }
 
-const lineClass = (i: number): string => `l${i % COLORS}${i >= COLORS ? " dashed" : ""}`;
+const lineClass = (color: number): string => `l${color % COLORS}${color >= COLORS ? " dashed" : ""}`;
 
-function legendItem({ name }: Line, i: number): string {
-  return `<li><svg viewBox="0 0 22 8" aria-hidden="true"><g class="${lineClass(i)}"><path d="M1 4H21"/></g></svg>${escape(name)}</li>`;
+function legendItem({ name, color }: Drawn): string {
+  const sample = `<g class="${lineClass(color)}"><path d="M1 4H21"/></g>`;
+  return `<li><svg viewBox="0 0 22 8" aria-hidden="true">${sample}</svg>${escape(name)}</li>`;
 }
 
 function describe({ name, points }: Line, format: (value: number) => string): string {

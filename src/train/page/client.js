@@ -28,15 +28,16 @@
     const output = figure.querySelector("output");
     const { left, width, top, bottom, first, end, lines } = dataOf(figure);
     const places = [...new Set(lines.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
-    const nearest = (list, x) => list.reduce((best, value) => (Math.abs(value - x) < Math.abs(best - x) ? value : best));
+    const nearest = (list, x) => list.reduce((a, b) => (Math.abs(b - x) < Math.abs(a - x) ? b : a));
     let index = places.length;
     const show = (iteration) => {
       index = places.indexOf(iteration);
       const x = left + ((iteration - first) / (end - first)) * width;
-      for (const [name, value] of [["x1", x], ["x2", x], ["y1", top], ["y2", bottom]]) cursor.setAttribute(name, value);
+      for (const [name, value] of Object.entries({ x1: x, x2: x, y1: top, y2: bottom })) cursor.setAttribute(name, value);
       cursor.classList.add("on");
       const values = lines.map(({ name, points }) => {
-        const at = nearest(points.map(([place]) => place), iteration);
+        const own = points.map(([place]) => place);
+        const at = nearest(own, iteration);
         return `${name} ${points.find(([place]) => place === at)[1]}`;
       });
       output.textContent = `iteration ${iteration}: ${values.join(", ")}`;
@@ -104,12 +105,13 @@
   })();
   box.checked = remembered[key] !== "yes";
   box.addEventListener("change", () => (remembered[key] = box.checked ? "" : "yes"));
-  setInterval(() => {
+  const renew = () => {
     const isSilent = age() > Math.max(600, 20 * Number(every));
     const isExplored = document.activeElement?.closest(".card, details") || document.querySelector("details[open]");
     live.querySelector(".age").textContent = isSilent
       ? "no news for a long time: the run may have ended without a word"
       : `written ${Math.round(age())} s ago`;
     if (box.checked && !isSilent && !isExplored && age() > Number(every)) location.reload();
-  }, 1000 * Math.max(1, Math.min(5, Number(every) / 2)));
+  };
+  setInterval(renew, 5000);
 })();

@@ -71,7 +71,8 @@ function differences(runs: readonly RunRecord[]): string {
 
 function fields(value: object, prefix = ""): Map<string, string> {
   const entries = Object.entries(value).flatMap(([name, field]: [string, unknown]) => {
-    if (typeof field === "object" && field !== null && !Array.isArray(field)) return [...fields(field, `${prefix}${name}.`)];
+    const isGroup = typeof field === "object" && field !== null && !Array.isArray(field);
+    if (isGroup) return [...fields(field, `${prefix}${name}.`)];
     return [[`${prefix}${name}`, typeof field === "string" ? field : JSON.stringify(field)] as const];
   });
   return new Map(entries);

@@ -82,9 +82,11 @@ function cells(values: readonly number[], count: number, kind: HeatmapOptions["k
     if (Number.isNaN(value) || shade === 0) return;
     paths.set(shade, `${paths.get(shade) ?? ""}M${i % count} ${Math.floor(i / count)}h1v1h-1z`);
   });
-  return [...paths].map(([shade, d]) => {
-    return `<path class="${shade > 0 ? "plus" : "minus"}" opacity="${(Math.abs(shade) / SHADES).toFixed(2)}" d="${d}"/>`;
-  }).join("");
+  return [...paths]
+    .map(([shade, d]) => {
+      return `<path class="${shade > 0 ? "plus" : "minus"}" opacity="${(Math.abs(shade) / SHADES).toFixed(2)}" d="${d}"/>`;
+    })
+    .join("");
 }
 
 /** At most so many, evenly, with the first and the last. */

@@ -34,9 +34,12 @@ export function comparisonPage(runs: readonly RunRecord[]): Promise<string> {
 }
 
 async function page(title: string, head: string, main: string): Promise<string> {
-  const [style, script] = await Promise.all(["style.css", "client.js"].map((name) => {
-    return readFile(new URL(name, import.meta.url), "utf8");
-  }));
+  const [style, script] = await Promise.all(
+    ["style.css", "client.js"].map((name) => {
+      return readFile(new URL(name, import.meta.url), "utf8");
+    }),
+  );
+  const time = new Date().toISOString().slice(0, 19).replace("T", " ");
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -53,8 +56,8 @@ ${style}</style>
 <main id="main">
 ${main}
 </main>
-<footer>Written by mcibi-webgpu, ${new Date().toISOString().slice(0, 19).replace("T", " ")} UTC. Charts and matrices take
-the arrow keys; their numbers are in tables below them.</footer>
+<footer>Written by mcibi-webgpu, ${time} UTC. Charts and matrices take the arrow keys; their numbers are in tables below
+them.</footer>
 <script>
 ${script}</script>
 </body>

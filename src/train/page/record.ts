@@ -93,14 +93,17 @@ export async function readRun(folder: string): Promise<RunRecord> {
 
 async function readMetrics(folder: string): Promise<Json[]> {
   const bytes = await readFileBytes(join(folder, "metrics.jsonl"), "metrics").catch(() => new Uint8Array(0));
-  return new TextDecoder().decode(bytes).split("\n").flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      return isObject(value) && Number.isFinite(value.iteration) ? [value] : [];
-    } catch {
-      return []; // the line that a crash cut short
-    }
-  });
+  return new TextDecoder()
+    .decode(bytes)
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        const value: unknown = JSON.parse(line);
+        return isObject(value) && Number.isFinite(value.iteration) ? [value] : [];
+      } catch {
+        return []; // the line that a crash cut short
+      }
+    });
 }
 
 async function readJson(folder: string, name: string): Promise<Json | null> {
@@ -136,7 +139,10 @@ function addNumbers(series: Map<string, Point[]>, name: string, iteration: numbe
 /** The clock starts anew with every session. */
 function secondsOf(metrics: readonly Json[]): number {
   const times = metrics.map(({ seconds }) => numberOf(seconds)).filter((seconds) => seconds > 0);
-  return times.reduce((sum, seconds, i) => sum + (i > 0 && seconds < times[i - 1] ? times[i - 1] : 0), times.at(-1) ?? 0);
+  return times.reduce(
+    (sum, seconds, i) => sum + (i > 0 && seconds < times[i - 1] ? times[i - 1] : 0),
+    times.at(-1) ?? 0,
+  );
 }
 
 /** From the upper triangles that are recorded. */
@@ -169,9 +175,11 @@ async function panelsOf(folder: string, latest: Json | null): Promise<PanelFile[
   const found = (await readdir(place).catch(() => [])).filter((name) => name.endsWith(".png")).sort();
   // An evaluation may show other images than the one before.
   const shown = Array.isArray(panels?.names) ? panels.names.map((name) => `${name}.png`) : found;
-  return shown.filter((name) => found.includes(name)).map((name) => {
-    return { name: name.slice(0, -".png".length), path: join(place, name), parts };
-  });
+  return shown
+    .filter((name) => found.includes(name))
+    .map((name) => {
+      return { name: name.slice(0, -".png".length), path: join(place, name), parts };
+    });
 }
 
 /** As the run recorded them, else as the dataset is known by now. */
@@ -188,5 +196,6 @@ function classesOf(config: Json, metrics: readonly Json[], ...files: (Json | nul
   return { classNames: iou ? Object.keys(iou) : spec.classNames, palette: spec.palette };
 }
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const numberOf = (value: unknown): number => (typeof value === "number" && Number.isFinite(value) ? value : 0);

@@ -8,12 +8,14 @@ import type { RunRecord } from "./record.ts";
 
 /** Largest confusions, most alike classes: how many are put into words. */
 const LISTED = 12;
+/** Classes up to which the whole confusion matrix is a table that somebody may read. */
+const MOST_LISTED = 40;
 
 export function runSections(run: RunRecord, samples: readonly Sample[]): string {
   return [
     section("Training", cards(training(run))),
     section("Scores", cards([...scores(run), perClass(run)])),
-    section("Samples", sampleCards(run, samples), "Of the last evaluation. Black in the truth: pixels that do not count."),
+    section("Samples", sampleCards(run, samples), "Of the last evaluation. Truth in black does not count."),
     section("Confusion", confusion(run)),
     section("Memory", cards(memory(run)), MEMORY_NOTE),
     section("Throughput and memory", cards(machine(run))),
@@ -21,8 +23,8 @@ export function runSections(run: RunRecord, samples: readonly Sample[]): string 
 }
 
 const MEMORY_NOTE =
-  "M holds one representation per class; how alike two are is their cosine. W is the distribution over classes by which " +
-  "every pixel draws from M: its entropy is 0 where pixels draw from one class alone, and 1 where from all alike.";
+  "M holds one representation per class; how alike two are is their cosine. W is the distribution over classes by " +
+  "which every pixel draws from M: its entropy is 0 where pixels draw from one class alone, and 1 where from all alike.";
 
 const cards = (charts: readonly string[]): string => {
   const shown = charts.filter((chart) => chart !== "");
@@ -96,9 +98,9 @@ function confusion({ classNames, evaluation }: RunRecord): string {
   });
   const columns = ["class", "taken for", "of its pixels", "pixels"];
   const words = `<div class="card">${table("The largest confusions", columns, rows)}</div>`;
-  const whole = details("All pixels", table("Pixels by class (rows) and prediction", ["", ...classNames], counts.map((row, k) => {
-    return [escape(classNames[k]), ...row.map((value) => value.toLocaleString("en"))];
-  })));
+  const cells = counts.map((row, k) => [escape(classNames[k]), ...row.map((value) => value.toLocaleString("en"))]);
+  const all = table("Pixels by class (rows) and prediction", ["", ...classNames], cells);
+  const whole = count <= MOST_LISTED ? details("All pixels", all) : "";
   const matrix = heatmap({
     ...{ title: `Confusion: ${images} images of ${split}, epoch ${epoch}`, classNames, words: whole },
     frames: [{ name: `epoch ${epoch}`, values: shares }],
@@ -111,7 +113,9 @@ function confusion({ classNames, evaluation }: RunRecord): string {
 
 function memory(run: RunRecord): string[] {
   const { classNames, snapshots, series } = run;
-  const bits = (series.get("weightEntropy") ?? []).map(([at, nats]) => [at, nats / Math.log(classNames.length)] as const);
+  const bits = (series.get("weightEntropy") ?? []).map(
+    ([at, nats]) => [at, nats / Math.log(classNames.length)] as const,
+  );
   const means = snapshots.map(({ iteration, cosine }) => {
     const others = cosine.filter((value, i) => i % (classNames.length + 1) !== 0 && !Number.isNaN(value));
     return [iteration, others.reduce((sum, value) => sum + value, 0) / others.length] as const;
@@ -127,7 +131,11 @@ function memory(run: RunRecord): string[] {
       title: "Mean cosine between different classes",
       lines: [{ name: "mean cosine", points: means.filter(([, value]) => !Number.isNaN(value)) }],
     }),
-    lineChart({ title: "Entropy of W, relative to the largest", lines: [{ name: "entropy", points: bits }], atLeast: 0.1 }),
+    lineChart({
+      title: "Entropy of W, relative to the largest",
+      lines: [{ name: "entropy", points: bits }],
+      atLeast: 0.1,
+    }),
   ];
 }
 

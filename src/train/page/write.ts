@@ -55,5 +55,8 @@ export class Report {
 
 /** @throws UserError as Report.write does */
 export async function writeComparison(folders: readonly string[], path: string): Promise<void> {
-  await writeFileAtomic(path, await comparisonPage(await Promise.all(folders.map(readRun))));
+  const runs = await Promise.all(folders.map(readRun));
+  const isClear = new Set(runs.map(({ name }) => name)).size === runs.length;
+  const named = isClear ? runs : runs.map((run, i) => ({ ...run, name: folders[i] }));
+  await writeFileAtomic(path, await comparisonPage(named));
 }
