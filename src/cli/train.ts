@@ -11,6 +11,7 @@ import { readCheckpoint, readWeights } from "../train/checkpoint.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { scores } from "../train/metrics.ts";
 import { printProfile, scoreJson, scoreTable } from "../train/report.ts";
+import { REPORT } from "../train/page/write.ts";
 import { runTraining } from "../train/run.ts";
 import type { StartingWeights } from "../train/run.ts";
 import { configDifferences } from "../train/stored_config.ts";
@@ -87,7 +88,7 @@ async function train(args: readonly string[]): Promise<number> {
         `${device.adapter}`,
         `${trainSet.items.length} images of ${dataset} ${trainSplit} to train on, ` +
           `${evalSet.items.length} of ${evalSplit} to evaluate on`,
-        `preset ${config.name}, seed ${config.train.seed}, run folder ${folder.path}`,
+        `preset ${config.name}, seed ${config.train.seed}, run folder ${folder.path}; see its ${REPORT}`,
         ...(resume ? [`continuing after iteration ${resume.progress.iteration}`] : []),
       ].join("\n"),
     );
@@ -100,7 +101,7 @@ async function train(args: readonly string[]): Promise<number> {
     if (!confusion) return stop.exitCode();
     const { classNames } = evalSet.spec;
     const result = { run: folder.path, scores: scoreJson(classNames, scores(confusion)) };
-    output.print(`\n${scoreTable(classNames, confusion)}\n\nresults in ${folder.path}`, result);
+    output.print(`\n${scoreTable(classNames, confusion)}\n\nresults in ${folder.path}, to look at in ${REPORT} there`, result);
     return 0;
   } finally {
     device.close();

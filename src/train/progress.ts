@@ -6,7 +6,8 @@
  *     {"kind":"log","seconds":4.3,"text":"..."}
  *     {"kind":"result","seconds":9.9, ...}
  *
- * `seconds` counts from the command's start. What went wrong is on stderr, as text.
+ * `seconds` counts from the command's start. Where parts cannot be counted, progress has a `text` instead. What went
+ * wrong is on stderr, as text.
  */
 import type { Gpu } from "../runtime/gpu.ts";
 

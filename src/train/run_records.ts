@@ -1,6 +1,5 @@
 /** What a run writes down about itself while it goes on. */
 import type { Dataset } from "../data/dataset.ts";
-import { UserError } from "../errors.ts";
 import type { Segmentor } from "../models/segmentor.ts";
 import type { Checkpoint, Progress } from "./checkpoint.ts";
 import type { Panel } from "./evaluate.ts";
@@ -106,8 +105,7 @@ export class RunRecords {
     try {
       await this.#report.write(progress);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      this.#options.output.warn(`no report: ${error.message}`);
+      this.#options.output.warn(`no report: ${(error as Error).message}`);
     }
   }
 
