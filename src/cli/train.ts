@@ -101,7 +101,8 @@ async function train(args: readonly string[]): Promise<number> {
     if (!confusion) return stop.exitCode();
     const { classNames } = evalSet.spec;
     const result = { run: folder.path, scores: scoreJson(classNames, scores(confusion)) };
-    output.print(`\n${scoreTable(classNames, confusion)}\n\nresults in ${folder.path}, to look at in ${REPORT} there`, result);
+    const where = `results in ${folder.path}, to look at in ${REPORT} there`;
+    output.print(`\n${scoreTable(classNames, confusion)}\n\n${where}`, result);
     return 0;
   } finally {
     device.close();

@@ -35,15 +35,15 @@ export const FEATURES: readonly FeatureRule[] = [
     name: "shader-f16",
     costs: "nothing yet: all kernels here compute in f32",
     mend:
-      "a newer driver (Vulkan: shaderFloat16 and storageBuffer16BitAccess). On NVIDIA Dawn hides it without its toggle " +
-      "vulkan_enable_f16_on_nvidia, which is set already",
+      "a newer driver (Vulkan: shaderFloat16 and storageBuffer16BitAccess). On NVIDIA Dawn hides it without " +
+      "its toggle vulkan_enable_f16_on_nvidia, which is set already",
   },
   {
     name: "chromium-experimental-subgroup-matrix",
     costs: "nothing yet: no kernel here uses tensor cores",
     mend:
-      "a driver with VK_KHR_cooperative_matrix, or Metal. Dawn hides it without its toggle allow_unsafe_apis, which is " +
-      "set already",
+      "a driver with VK_KHR_cooperative_matrix, or Metal. Dawn hides it without its toggle allow_unsafe_apis, " +
+      "which is set already",
   },
   {
     name: "subgroup-size-control",
@@ -201,6 +201,6 @@ function tightLimits({ limits }: Facts): Finding[] {
 
 export function showLimit(value: number, inBytes = false): string {
   if (!inBytes) return value.toLocaleString("en");
-  const isLarge = value >= MIB;
-  return `${Number((value / (isLarge ? MIB : 2 ** 10)).toPrecision(6)).toLocaleString("en")} ${isLarge ? "MiB" : "KiB"}`;
+  const [size, unit] = value >= MIB ? [MIB, "MiB"] : [2 ** 10, "KiB"];
+  return `${(value / size).toLocaleString("en", { maximumFractionDigits: 1 })} ${unit}`;
 }

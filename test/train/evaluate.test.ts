@@ -61,7 +61,8 @@ test("panels come with the probability of what was predicted, and the entropy of
   const panels: Panel[] = [];
   const slide = { ...config, eval: { ...config.eval, average: "probs" as const } };
   for (const settings of [config, slide]) {
-    await evaluate(gpu, { model, dataset, config: settings, panels: 1, onPanel: async (panel) => void panels.push(panel) });
+    const onPanel = async (panel: Panel): Promise<void> => void panels.push(panel);
+    await evaluate(gpu, { model, dataset, config: settings, panels: 1, onPanel });
   }
   await checkDevice();
   const [{ item, classes, confidence, weightEntropy }, { confidence: averaged }] = panels;
@@ -181,7 +182,8 @@ test("predictions that would overwrite each other, or a format without ids, are 
 
 test("a panel shows image, truth and prediction in the dataset's colours, errors and confidence", () => {
   const [height, width] = [1, 3];
-  const original = { height, width, image: Uint8Array.of(1, 2, 3, 4, 5, 6, 10, 20, 30), label: Uint8Array.of(0, 255, 0) };
+  const image = Uint8Array.of(1, 2, 3, 4, 5, 6, 10, 20, 30);
+  const original = { height, width, image, label: Uint8Array.of(0, 255, 0) };
   const item = { id: "x", image: new Float32Array(9), height, width, original };
   const confidence = { height: 1, width: 3, values: Float32Array.of(0, 0.5, 1) };
   const panel = { item, classes: Int32Array.of(10, 13, 0), confidence, weightEntropy: null };

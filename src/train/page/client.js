@@ -33,7 +33,8 @@
     const show = (iteration) => {
       index = places.indexOf(iteration);
       const x = left + ((iteration - first) / (end - first)) * width;
-      for (const [name, value] of Object.entries({ x1: x, x2: x, y1: top, y2: bottom })) cursor.setAttribute(name, value);
+      const ends = { x1: x, x2: x, y1: top, y2: bottom };
+      for (const [name, value] of Object.entries(ends)) cursor.setAttribute(name, value);
       cursor.classList.add("on");
       const values = lines.map(({ name, points }) => {
         const own = points.map(([place]) => place);

@@ -48,10 +48,12 @@ export function heatmap({ title, classNames, frames: all, kind, sentence, axes, 
   const axisNames = hasNames ? sides.map((name, i) => `<text y="${10 + 12 * i}">${escape(name)}</text>`) : [];
   const drawn = frames.map(({ values }, i) => {
     const shown = i === frames.length - 1 ? " shown" : "";
-    return `<g class="frame${shown}" transform="translate(${margin} ${margin}) scale(${cell})">${cells(values, count, kind)}</g>`;
+    const place = `transform="translate(${margin} ${margin}) scale(${cell})"`;
+    return `<g class="frame${shown}" ${place}>${cells(values, count, kind)}</g>`;
   });
+  const label = `aria-label="${escape(title)}, in words below"`;
   const svg =
-    `<svg viewBox="0 0 ${WIDTH} ${margin + side + 2}" role="img" tabindex="0" aria-label="${escape(title)}, in words below">` +
+    `<svg viewBox="0 0 ${WIDTH} ${margin + side + 2}" role="img" tabindex="0" ${label}>` +
     `<rect class="ground" x="${margin}" y="${margin}" width="${side}" height="${side}"/>` +
     `${[...axisNames, ...names, ...drawn].join("")}<rect class="cursor" width="${cell}" height="${cell}"/></svg>`;
   const data = {
@@ -59,11 +61,12 @@ export function heatmap({ title, classNames, frames: all, kind, sentence, axes, 
     values: frames.map(({ values }) => values.map((value) => (Number.isNaN(value) ? null : Math.round(1000 * value)))),
   };
   const last = frames.length - 1;
+  const text = escape(frames[last].name);
   const slider =
     last === 0
       ? ""
-      : `<label class="slider">${escape(title)}: <b>${escape(frames[last].name)}</b>` +
-        `<input type="range" min="0" max="${last}" value="${last}" aria-valuetext="${escape(frames[last].name)}"></label>`;
+      : `<label class="slider">${escape(title)}: <b>${text}</b>` +
+        `<input type="range" min="0" max="${last}" value="${last}" aria-valuetext="${text}"></label>`;
   return card(title, `${svg}${slider}<output aria-live="polite"></output>${jsonScript(data)}${words}`, "heatmap");
 }
 
@@ -71,7 +74,7 @@ function nameOf(name: string, margin: number, at: number): string {
   const place = at.toFixed(1);
   const short = escape(name.length > 14 ? `${name.slice(0, 13)}…` : name);
   const above = `transform="translate(${place} ${margin - 4}) rotate(-60)"`;
-  return `<text class="row" x="${margin - 4}" y="${place}">${short}</text><text class="column" ${above}>${short}</text>`;
+  return `<text class="row" x="${margin - 4}" y="${place}">${short}</text><text ${above}>${short}</text>`;
 }
 
 /** Shading by opacity, so that it fits light and dark pages; negative values have a colour of their own. */
@@ -84,7 +87,8 @@ function cells(values: readonly number[], count: number, kind: HeatmapOptions["k
   });
   return [...paths]
     .map(([shade, d]) => {
-      return `<path class="${shade > 0 ? "plus" : "minus"}" opacity="${(Math.abs(shade) / SHADES).toFixed(2)}" d="${d}"/>`;
+      const opacity = (Math.abs(shade) / SHADES).toFixed(2);
+      return `<path class="${shade > 0 ? "plus" : "minus"}" opacity="${opacity}" d="${d}"/>`;
     })
     .join("");
 }

@@ -2,7 +2,7 @@
 import { lineChart, sparkline } from "./chart.ts";
 import type { Line } from "./chart.ts";
 import { heatmap } from "./heatmap.ts";
-import { details, escape, percent, section, show, table } from "./html.ts";
+import { card, details, escape, percent, section, show, table } from "./html.ts";
 import type { Sample } from "./panels.ts";
 import type { RunRecord } from "./record.ts";
 
@@ -24,7 +24,7 @@ export function runSections(run: RunRecord, samples: readonly Sample[]): string 
 
 const MEMORY_NOTE =
   "M holds one representation per class; how alike two are is their cosine. W is the distribution over classes by " +
-  "which every pixel draws from M: its entropy is 0 where pixels draw from one class alone, and 1 where from all alike.";
+  "which every pixel draws from M: its entropy is 0 where pixels draw from one class alone, 1 where from all alike.";
 
 const cards = (charts: readonly string[]): string => {
   const shown = charts.filter((chart) => chart !== "");
@@ -77,7 +77,7 @@ function sampleCards({ classNames, palette }: RunRecord, samples: readonly Sampl
       const picture = `<img src="${url}" width="${width}" height="${height}" alt="${alt}" loading="lazy">`;
       return `<figure>${picture}<figcaption>${escape(part)}</figcaption></figure>`;
     });
-    return `<figure class="card"><figcaption>${escape(name)}</figcaption><div class="parts">${pictures.join("")}</div></figure>`;
+    return card(name, `<div class="parts">${pictures.join("")}</div>`);
   });
   const legend = classNames.map((name, k) => `<li>${swatch(palette[k])}${escape(name)}</li>`).join("");
   return `<div class="samples">${shown.join("\n")}</div><ul class="legend classes">${legend}</ul>`;
