@@ -3,7 +3,7 @@
  * those of the manifest, beside the kernels. The layout below dist/ is that of src/.
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,8 @@ rmSync(emitted, { recursive: true });
 // The compiler rewrites what JavaScript imports, but not what declarations do.
 const declarations = (readdirSync(dist, { recursive: true }) as string[]).filter((name) => name.endsWith(".d.ts"));
 for (const name of declarations) edit(name, /(?<=(?:from |import\()"\.[^"]*)\.ts(?=")/g, ".js");
+
+for (const name of ["train/page/style.css", "train/page/client.js"]) cpSync(join(root, "src", name), join(dist, name));
 
 // JSON modules are experimental in Node 20, and would say so at every start.
 const tuned = readFileSync(join(root, "src/ops/tuned.json"), "utf8").trim();

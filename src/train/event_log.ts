@@ -1,11 +1,11 @@
 /** What metrics.jsonl holds, and the panels, for TensorBoard. */
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
-import sharp from "sharp";
 import { UserError } from "../errors.ts";
 import { eventFileStart, eventRecord } from "../io/events.ts";
 import type { EventImage, EventValues } from "../io/events.ts";
 import { describeSystemError } from "../io/files.node.ts";
+import { loadSharp } from "../io/image.node.ts";
 
 /** What readers know event files by. */
 export const EVENT_FILES = /^events\.out\.tfevents\./;
@@ -38,6 +38,7 @@ export class EventLog {
 
   /** A picture, reduced where it is large. */
   async image(step: number, tag: string, png: Uint8Array): Promise<void> {
+    const sharp = await loadSharp();
     const reduced = sharp(png).resize({ width: MOST_WIDTH, withoutEnlargement: true }).png();
     const { data, info } = await reduced.toBuffer({ resolveWithObject: true });
     const image: EventImage = { width: info.width, height: info.height, png: data };

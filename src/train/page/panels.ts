@@ -1,6 +1,6 @@
 /** Sample panels as pictures inside the page. */
 import { stat } from "node:fs/promises";
-import sharp from "sharp";
+import { loadSharp } from "../../io/image.node.ts";
 import { PANEL_GAP } from "../panels.ts";
 import type { PanelFile } from "./record.ts";
 
@@ -26,8 +26,13 @@ const PHOTOGRAPHS: readonly string[] = ["image", "confidence"];
 export class Samples {
   readonly #known = new Map<string, { readonly version: string; readonly sample: Sample }>();
 
-  /** Files that are no panels are left out. */
+  /**
+   * Files that are no panels are left out.
+   *
+   * @throws UserError where there are files, and not the package that decodes them
+   */
   async read(files: readonly PanelFile[]): Promise<Sample[]> {
+    if (files.length > 0) await loadSharp();
     const samples: Sample[] = [];
     for (const file of files) {
       const { mtimeMs, size } = await stat(file.path).catch(() => ({ mtimeMs: 0, size: 0 }));
@@ -43,6 +48,7 @@ export class Samples {
 }
 
 async function split({ name, path, parts }: PanelFile): Promise<Sample> {
+  const sharp = await loadSharp();
   const { data, info } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const { width: total, height, channels } = info;
   const width = (total + PANEL_GAP) / parts.length - PANEL_GAP;
