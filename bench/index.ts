@@ -2,6 +2,7 @@
 import { openForCommand } from "../src/cli/device.ts";
 import { runMain } from "../src/cli/main.ts";
 import { writeFileAtomic } from "../src/io/files.node.ts";
+import type { ProgressLine } from "../src/train/progress.ts";
 import { compare, describeComparison, keyOf, refuseOtherAdapter } from "./against.ts";
 import type { Comparison } from "./against.ts";
 import { mergeTimings } from "./clock.ts";
@@ -20,14 +21,14 @@ const SECOND_LOOKS = 3;
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (!options) return 0;
-  const { workloads, json, roofline, against } = options;
+  const { workloads, json, roofline, against, output } = options;
   const before = against === undefined ? null : await readResults(against);
   const opened = await openForCommand({ ...options, profile: false });
   try {
     const adapter = adapterOf(opened.info);
     if (before) refuseOtherAdapter(against!, before.adapter, adapter);
-    console.log(opened.adapter);
-    if (options.tune !== undefined) return (await tune(opened, workloads, options.tune)) ? 0 : 1;
+    output.print(opened.adapter, { adapter });
+    if (options.tune !== undefined) return (await tune(opened, workloads, options.tune, output)) ? 0 : 1;
     const session = new Session(opened, options);
     const peak = await session.peak();
     const rows = await session.kernels(workloads, peak);
@@ -36,25 +37,25 @@ async function main(args: readonly string[]): Promise<number> {
     const loader = await session.loader(options.loader, steps);
     const first: Results = { adapter, peak, rows, steps, scaling, loader };
     const results = before ? await lookAgain(session, options, before, first) : first;
-    if (json !== undefined) await write(await resultsPath(json, adapter), toJson(results));
-    if (roofline !== undefined) await write(roofline, rooflineSvg(results));
+    if (json !== undefined) await write(await resultsPath(json, adapter), toJson(results), output);
+    if (roofline !== undefined) await write(roofline, rooflineSvg(results), output);
     const comparison = before && compare(before, results);
-    if (comparison) console.log(`\n${describeComparison(against!, comparison)}`);
+    if (comparison) output.print(`\n${describeComparison(against!, comparison)}`, { comparison });
     return isGood(options, results, comparison) ? 0 : 1;
   } finally {
     opened.close();
   }
 }
 
-async function write(path: string, text: string): Promise<void> {
+async function write(path: string, text: string, output: ProgressLine): Promise<void> {
   await writeFileAtomic(path, text);
-  console.log(`\nwritten: ${path}`);
+  output.print(`\nwritten: ${path}`, { written: path });
 }
 
 /** The results with further samples of kernels that seem slower than before. */
 async function lookAgain(
   session: Session,
-  { workloads }: BenchOptions,
+  { workloads, output }: BenchOptions,
   before: Results,
   first: Results,
 ): Promise<Results> {
@@ -62,7 +63,9 @@ async function lookAgain(
   for (let look = 0; look < SECOND_LOOKS; look++) {
     const slower = new Set(compare(before, results).regressions.map(({ key }) => key));
     const rows = [...results.rows];
+    const show = output.task(`measuring again what seems slower, ${look + 1} of ${SECOND_LOOKS}`, "rows");
     for (const [i, row] of rows.entries()) {
+      show(i, rows.length);
       if (!slower.has(keyOf(row))) continue;
       const workload = workloads.find((candidate) => keyOf({ ...candidate, op: candidate.op.name }) === keyOf(row))!;
       rows[i] = toRow(workload, row.variant, mergeTimings(row, await session.time(workload)), results.peak);

@@ -2,8 +2,9 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseVariants } from "../src/cli/device.ts";
-import { parseOptions } from "../src/cli/options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions } from "../src/cli/options.ts";
 import { UserError } from "../src/errors.ts";
+import type { ProgressLine } from "../src/train/progress.ts";
 import { LOADER, LOADER_PASSES, loaderTasks } from "./loader.ts";
 import type { LoaderTask } from "./loader.ts";
 import { title } from "./results.ts";
@@ -39,6 +40,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     recompute: { help: "Training steps with train.recompute, as rows NAME-recompute." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant, such as conv2d=tiled." },
+    ...OUTPUT_OPTIONS,
   },
   notes: `The peaks are measured first: multiply-adds out of registers, and a copy of a buffer larger than the caches.
 
@@ -78,6 +80,7 @@ export interface BenchOptions {
   readonly against: string | undefined;
   /** The table of tile sizes to write; undefined where nothing is to be tuned. */
   readonly tune: string | undefined;
+  readonly output: ProgressLine;
 }
 
 /**
@@ -111,8 +114,8 @@ export function readOptions(args: readonly string[]): BenchOptions | null {
   if (roofline !== undefined && selected.workloads.length === 0) {
     throw new UserError(`--roofline ${roofline}: --filter ${filter} selects no kernel, and only kernels are drawn`);
   }
-  const variants = parseVariants(options.variant);
-  return { ...selected, variants, adapter, json, roofline, against, tune: parseTune(options, selected.workloads) };
+  const given = { variants: parseVariants(options.variant), tune: parseTune(options, selected.workloads) };
+  return { ...selected, ...given, adapter, json, roofline, against, output: openOutput(options) };
 }
 
 function parseTune(

@@ -3,6 +3,7 @@ import type { CommandDevice } from "../src/cli/device.ts";
 import type { Gpu } from "../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../src/runtime/source.node.ts";
 import type { Decision } from "../src/runtime/choice.ts";
+import type { ProgressLine } from "../src/train/progress.ts";
 import { Checker } from "./check.ts";
 import { Clock } from "./clock.ts";
 import { decisionsOf, describeDecisions, variantServing } from "./decide.ts";
@@ -35,8 +36,10 @@ export class Session {
   }
 
   async peak(): Promise<Peak> {
+    this.#options.output.show("measuring the peaks");
     const peak = await measurePeak(this.#opened.gpu, this.#clock);
-    console.log(`peak: ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied`);
+    const inWords = `peak: ${peak.gflops.toFixed(1)} GFLOP/s of multiply-adds, ${peak.gbps.toFixed(1)} GB/s copied`;
+    this.#options.output.print(inWords, { peak });
     return peak;
   }
 
@@ -44,22 +47,25 @@ export class Session {
   async kernels(workloads: readonly Workload[], peak: Peak): Promise<Row[]> {
     if (workloads.length === 0) return [];
     const { gpu, check } = this.#opened;
-    const checker = new Checker({ device: gpu.device, kernels: kernelsOnDisk, variants: this.#options.variants });
+    const { output, variants } = this.#options;
+    const checker = new Checker({ device: gpu.device, kernels: kernelsOnDisk, variants });
     const table = new Table(workloads);
-    console.log(`\n${table.header()}`);
+    output.print(`\n${table.header()}`, null);
+    const show = output.task("checking and timing kernels", "rows");
     const rows: Row[] = [];
-    for (const workload of workloads) {
-      if (!canRun(gpu, workload)) continue;
+    for (const [i, workload] of workloads.entries()) {
+      show(i, workloads.length);
+      if (!canRun(gpu, workload, output)) continue;
       const decisions = await this.#decide(workload);
       const variant = describeDecisions(workload, decisions);
       const problem = await checker.check(workload, variantServing(workload, decisions), decisions);
       check();
       if (problem !== null) {
-        console.error(`${workloadTitle(workload)}: the variant ${variant} is wrong: ${problem}`);
+        output.warn(`${workloadTitle(workload)}: the variant ${variant} is wrong: ${problem}`);
         continue;
       }
       const row = toRow(workload, variant, await this.time(workload), peak);
-      console.log(table.row(workload, row));
+      output.print(table.row(workload, row), row);
       rows.push(row);
     }
     return rows;
@@ -86,14 +92,16 @@ export class Session {
   }
 
   async steps(tasks: readonly StepTask[]): Promise<StepRow[]> {
-    const { adapter, variants } = this.#options;
+    const { adapter, variants, output } = this.#options;
     const profile = this.#opened.info.features.includes("timestamp-query");
+    const show = output.task("timing whole training steps", "steps");
     const rows: StepRow[] = [];
     for (const task of tasks) {
+      show(rows.length, tasks.length);
       const row = await runStep(task, { adapter, variants, profile });
-      console.log(`\n${describeStep(row)}`);
+      output.print(`\n${describeStep(row)}`, row);
       if (row.latePipelines > 0) {
-        console.error(`${task.name}: ${row.latePipelines} pipelines were compiled after the first two steps`);
+        output.warn(`${task.name}: ${row.latePipelines} pipelines were compiled after the first two steps`);
       }
       rows.push(row);
     }
@@ -102,12 +110,14 @@ export class Session {
 
   async scaling(series: readonly Series[]): Promise<ScalingRow[]> {
     const { gpu, check } = this.#opened;
+    const { variants, output } = this.#options;
+    const show = output.task("measuring how time and memory grow", "series");
     const all: ScalingRow[] = [];
-    for (const each of series) {
-      const { variants } = this.#options;
+    for (const [i, each] of series.entries()) {
+      show(i, series.length);
       const rows = await measureSeries({ device: gpu.device, kernels: kernelsOnDisk, variants }, each);
       check();
-      console.log(`\n${describeSeries(each, rows)}`);
+      output.print(`\n${describeSeries(each, rows)}`, { scaling: rows });
       all.push(...rows);
     }
     return all;
@@ -115,10 +125,13 @@ export class Session {
 
   /** @param steps what to compare with */
   async loader(tasks: readonly LoaderTask[], steps: readonly StepRow[]): Promise<LoaderRow[]> {
+    const { output } = this.#options;
+    const show = output.task("timing the loader", "presets");
     const all: LoaderRow[] = [];
-    for (const task of tasks) {
+    for (const [i, task] of tasks.entries()) {
+      show(i, tasks.length);
       const rows = await measureLoader(task, steps);
-      console.log(`\n${rows.map(describeLoader).join("\n")}`);
+      output.print(`\n${rows.map(describeLoader).join("\n")}`, { loader: rows });
       all.push(...rows);
     }
     return all;
@@ -126,14 +139,14 @@ export class Session {
 }
 
 /** False, with the reason on stderr, for a forced variant that cannot. */
-function canRun(gpu: Gpu, workload: Workload): boolean {
+function canRun(gpu: Gpu, workload: Workload, output: ProgressLine): boolean {
   const { op, problem } = workload;
   try {
     const shapes = problem.inputs.map((input) => input && input.shape);
     op.variant?.(gpu, shapes, problem.options);
     return true;
   } catch (cause) {
-    console.error(`${workloadTitle(workload)}: ${(cause as Error).message}`);
+    output.warn(`${workloadTitle(workload)}: ${(cause as Error).message}`);
     return false;
   }
 }

@@ -4,6 +4,7 @@ import type { CommandDevice } from "../src/cli/device.ts";
 import { UserError } from "../src/errors.ts";
 import { writeFileAtomic } from "../src/io/files.node.ts";
 import { kernelsOnDisk } from "../src/runtime/source.node.ts";
+import type { ProgressLine } from "../src/train/progress.ts";
 import { noiseLimit } from "./against.ts";
 import { describeChoice, sameChoice } from "./decide.ts";
 import { CHECKED_IN, workloadTitle } from "./options.ts";
@@ -19,7 +20,12 @@ import type { Workload } from "./workload.ts";
  *
  * @throws UserError before anything is measured: for an adapter that is of no family, a file that is no table
  */
-export async function tune(opened: CommandDevice, workloads: readonly Workload[], path: string): Promise<boolean> {
+export async function tune(
+  opened: CommandDevice,
+  workloads: readonly Workload[],
+  path: string,
+  output: ProgressLine,
+): Promise<boolean> {
   const { device, gpu, check } = opened;
   const { family } = gpu;
   if (family === "") throw new UserError("--tune: this adapter hides its vendor, so that a table could not find it again");
@@ -27,24 +33,28 @@ export async function tune(opened: CommandDevice, workloads: readonly Workload[]
   const search = new Search({ device, kernels: kernelsOnDisk, check });
   const outcomes: Outcome[] = [];
   let fixed = 0;
-  for (const workload of workloads) {
+  const show = output.task("tuning", "rows");
+  for (const [i, workload] of workloads.entries()) {
+    show(i, workloads.length);
     const outcome = await search.row(workload);
     if (outcome === null) fixed++;
     else outcomes.push(outcome);
-    for (const reason of outcome?.wrong ?? []) console.error(`${workloadTitle(workload)}: wrong, not timed: ${reason}`);
-    if (outcome && outcome.before.samplesMs.length > 0) console.log(describeOutcome(outcome));
+    for (const reason of outcome?.wrong ?? []) output.warn(`${workloadTitle(workload)}: wrong, not timed: ${reason}`);
+    if (outcome && outcome.before.samplesMs.length > 0) {
+      output.print(describeOutcome(outcome), { row: workloadTitle(workload), text: describeOutcome(outcome) });
+    }
   }
   const measured = outcomes.filter(({ before }) => before.samplesMs.length > 0);
   const won = winners(measured);
   const text = tablesToJson(merge(tables, family, measured.flatMap(({ keys }) => keys), won));
   await writeFileAtomic(path, text);
-  console.log(`\n${summary(measured, won, fixed)}`);
   const shown = relative(process.cwd(), path);
-  console.log(
+  const use =
     path === CHECKED_IN
       ? `written to ${shown}: adapters of the family ${family} use it from now on. Commit it if a second run agrees.`
-      : `written to ${shown}: as ${relative(process.cwd(), CHECKED_IN)} it serves adapters of the family ${family}.`,
-  );
+      : `written to ${shown}: as ${relative(process.cwd(), CHECKED_IN)} it serves adapters of the family ${family}.`;
+  const counts = { rows: measured.length, entries: won.size, fixed, written: path };
+  output.print(`\n${summary(measured, won, fixed)}\n${use}`, counts);
   return outcomes.every(({ wrong }) => wrong.length === 0);
 }
 

@@ -19,7 +19,7 @@ import { openTensorFlow } from "./tfjs.ts";
 async function main(args: readonly string[]): Promise<void> {
   const options = readOptions(args);
   if (!options) return;
-  const { workloads, torch, adapter, json } = options;
+  const { workloads, torch, adapter, json, output } = options;
   const { gpu, check, close, info, adapter: inWords } = await openForCommand({ adapter, profile: false, variants: {} });
   const opened = [{ close }];
   try {
@@ -28,33 +28,36 @@ async function main(args: readonly string[]): Promise<void> {
     opened.push(tfjs);
     const jax = await openJax(adapter);
     opened.push(jax);
-    console.log(inWords);
-    if (torch) console.log(`torch ${torch.version} on ${torch.device}`);
-    console.log();
+    const besides = torch ? `\ntorch ${torch.version} on ${torch.device}` : "";
+    output.print(`${inWords}${besides}\n`, { adapter: info });
 
     const names: PeerName[] = torch ? ["tfjs", "jax", "torch"] : ["tfjs", "jax"];
     const clock = new Clock(gpu);
     const dispatchMs = workloads.length > 0 ? await measureDispatch(gpu, clock) : NaN;
     const table = new ComparisonTable(workloads, names);
     const rows: ComparedRow[] = [];
-    if (workloads.length > 0) console.log(table.header());
-    for (const workload of workloads) {
+    if (workloads.length > 0) output.print(table.header(), null);
+    const show = output.task("comparing and timing", "rows");
+    for (const [i, workload] of workloads.entries()) {
+      show(i, workloads.length);
       const row = await compare(gpu, clock, workload, { tfjs, jax });
       check();
       const ms = torch?.ms.get(workloadTitle(workload));
       rows.push(ms === undefined ? row : { ...row, peers: { ...row.peers, torch: { ms } } });
-      console.log(table.row(rows.at(-1)!, workload.label));
+      output.print(table.row(rows.at(-1)!, workload.label), rows.at(-1)!);
     }
     const all = [table.footnotes(), means(rows, names), verdict(rows), floorLines(rows, names, dispatchMs)];
     const sections = rows.length > 0 ? all : [];
-    for (const lines of sections) if (lines.length > 0) console.log(`\n${lines.join("\n")}`);
+    for (const lines of sections) if (lines.length > 0) output.print(`\n${lines.join("\n")}`, { text: lines });
 
+    if (options.step) output.show("comparing a training step");
     const step = options.step ? await compareSteps(gpu, tfjs) : null;
     check();
-    if (step) console.log(`\n${stepLine(step)}`);
+    if (step) output.print(`\n${stepLine(step)}`, { step });
+    if (options.evaluation) output.show("comparing an evaluation");
     const evaluation = options.evaluation ? await compareEvaluations(gpu, adapter) : null;
     check();
-    if (evaluation) console.log(`\n${evaluationLines(evaluation).join("\n")}`);
+    if (evaluation) output.print(`\n${evaluationLines(evaluation).join("\n")}`, { evaluation });
     if (json !== undefined) await writeFileAtomic(json, toJson(info, { rows, step, evaluation }));
   } finally {
     for (const device of opened) device.close();

@@ -1,7 +1,8 @@
 /** The command line of the comparison. */
 import { readFileSync } from "node:fs";
-import { parseOptions } from "../../src/cli/options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions } from "../../src/cli/options.ts";
 import { UserError } from "../../src/errors.ts";
+import type { ProgressLine } from "../../src/train/progress.ts";
 import { parseFilter, parseSet, workloadTitle } from "../options.ts";
 import { workloads } from "../sets.ts";
 import type { Workload } from "../workload.ts";
@@ -21,6 +22,7 @@ const COMMAND = {
     json: { value: "FILE", help: "Also writes adapter, rows, step and evaluation into this file." },
     torch: { value: "FILE", help: "Adds a column from what bench/peers/torch_bench.py printed." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    ...OUTPUT_OPTIONS,
   },
   notes: `The peers are npm packages of bench/peers, installed there at the first run. Each gets a device of its own of
 the same Dawn, opened like ours: without bounds checks, with all features and limits of the adapter.
@@ -53,6 +55,7 @@ export interface PeerOptions {
   readonly torch: TorchTimes | null;
   readonly adapter: string | undefined;
   readonly json: string | undefined;
+  readonly output: ProgressLine;
 }
 
 /** What torch_bench.py measured, wherever that was. */
@@ -86,7 +89,8 @@ export function readOptions(args: readonly string[]): PeerOptions | null {
     const some = `such as "${workloadTitle(all[0])}"`;
     throw new UserError(`--filter ${filter}: none of the ${all.length} rows, ${some}, nor "${STEP}", "${EVALUATION}"`);
   }
-  return { workloads: selected, step, evaluation, torch: torch === undefined ? null : readTorch(torch), adapter, json };
+  const times = torch === undefined ? null : readTorch(torch);
+  return { workloads: selected, step, evaluation, torch: times, adapter, json, output: openOutput(options) };
 }
 
 /** @throws UserError for a file that torch_bench.py has not written */

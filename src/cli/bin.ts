@@ -2,7 +2,7 @@
 /** `npx mcibi-webgpu COMMAND`: the commands of this folder, for projects that have installed the package. */
 import { fileURLToPath } from "node:url";
 
-const COMMANDS = ["train", "eval", "predict", "memory", "export"];
+const COMMANDS = ["train", "eval", "predict", "memory", "export", "report", "doctor"];
 
 const name = process.argv[2];
 if (COMMANDS.includes(name)) {

@@ -29,6 +29,7 @@ const declarations = (readdirSync(dist, { recursive: true }) as string[]).filter
 for (const name of declarations) edit(name, /(?<=(?:from |import\()"\.[^"]*)\.ts(?=")/g, ".js");
 
 cpSync(join(root, "src/predict/pretrained"), join(dist, "predict/pretrained"), { recursive: true });
+for (const name of ["train/page/style.css", "train/page/client.js"]) cpSync(join(root, "src", name), join(dist, name));
 
 // JSON modules are experimental in Node 20, and would say so at every start.
 const tuned = readFileSync(join(root, "src/ops/tuned.json"), "utf8").trim();

@@ -18,9 +18,10 @@ export async function openSplits<const S extends readonly string[]>(
   const { spec, defaultRoot } = datasetLayout(name);
   if (spec.name === "streets") {
     const folder = root || defaultRoot!;
+    const show = output.task("generating street scenes");
     const onProgress = (done: number, total: number): void => {
       if (done === 1) output.log(`generating the street scenes in ${folder}`);
-      output.show(`${done} of ${total} scenes`);
+      show(done, total);
     };
     await ensureStreets({ root: folder, onProgress });
     output.clear();

@@ -14,18 +14,18 @@ import { isCheckpoint, requireClasses } from "../train/checkpoint.ts";
 import { readWeights } from "../train/checkpoint.node.ts";
 import type { Weights } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { scores } from "../train/metrics.ts";
+import { rowsOf, scores } from "../train/metrics.ts";
 import type { Confusion } from "../train/metrics.ts";
-import { panelPng } from "../train/panels.ts";
+import { PANEL_PARTS, panelPng } from "../train/panels.ts";
 import { PREDICTION_FORMATS, predictionWriter } from "../train/predictions.ts";
 import type { PredictionFormat } from "../train/predictions.ts";
-import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
-import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
+import { duration, showCompilation } from "../train/progress.ts";
+import { printProfile, scoreJson, scoreLine, scoreTable } from "../train/report.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
 import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 
 const COMMAND = {
   call: "npm run eval --",
@@ -45,12 +45,13 @@ const COMMAND = {
         `What their pixels are, ${PREDICTION_FORMATS.join(" or ")}: train ids, or the label ids of the Cityscapes ` +
         "server. Default: the latter where the dataset has them.",
     },
-    panels: { value: "N", help: "Saves N predictions as images: image, truth and prediction side by side." },
+    panels: { value: "N", help: `Saves N predictions as images: ${PANEL_PARTS.join(", ")} side by side.` },
     "panels-to": { value: "DIR", help: "Where those go. Default: panels." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     profile: { help: "Measures every kernel and prints where the GPU's time went." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+    ...OUTPUT_OPTIONS,
   },
 } as const;
 
@@ -58,6 +59,7 @@ async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
   const { adapter, profile } = options;
+  const output = openOutput(options);
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const panels = wholeNumber("panels", options.panels, 0) ?? 0;
   const format = parseFormat(options);
@@ -67,7 +69,6 @@ async function main(args: readonly string[]): Promise<void> {
   const device = await openForCommand({ adapter, profile, variants });
   try {
     const { gpu, check } = device;
-    const output = new ProgressLine();
     const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);
     const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
     requireClasses(checkpoint, dataset.spec);
@@ -81,25 +82,27 @@ async function main(args: readonly string[]): Promise<void> {
     const model = loadModel(gpu, { config, checkpoint, numClasses: spec.numClasses, verbose: options.verbose });
     const confusion = await evaluate(gpu, {
       ...{ model, dataset, config, panels, onPrediction },
-      onPanel: ({ item, classes }) => {
-        const path = join(options["panels-to"] ?? "panels", `${item.id}.png`);
-        return writeFileAtomic(path, panelPng({ item, classes }, spec));
+      onPanel: (panel) => {
+        const path = join(options["panels-to"] ?? "panels", `${panel.item.id}.png`);
+        return writeFileAtomic(path, panelPng(panel, spec));
       },
-      onProgress: (done, total) => output.show(`${done} of ${total} images`),
+      onProgress: output.task(`evaluating ${split}`, "images"),
     });
     check();
-    output.clear();
     if (!confusion) throw new Error("the evaluation ended without a signal to do so");
     const seconds = duration((performance.now() - begun) / 1000);
     const took = `${seconds}, tensors of up to ${(gpu.memory.peak / 2 ** 20).toFixed(0)} MiB`;
-    const table = (): string => scoreTable(spec.classNames, confusion);
-    if (isLabelled) output.log(`\n${table()}\n\n${scoreLine(scores(confusion))} (${took})`);
-    if (onPrediction) output.log(`\npredictions of ${items.length} images in ${options.save} (${took})`);
-    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
-    if (options.json !== undefined) {
-      const report = toJson(checkpoint, config, dataset, confusion);
-      await writeFileAtomic(options.json, `${JSON.stringify({ adapter: device.adapter, ...report }, null, 2)}\n`);
+    if (isLabelled) {
+      const report = { adapter: device.adapter, ...toJson(checkpoint, config, dataset, confusion) };
+      const table = scoreTable(spec.classNames, confusion);
+      output.print(`\n${table}\n\n${scoreLine(scores(confusion))} (${took})`, report);
+      if (options.json !== undefined) await writeFileAtomic(options.json, `${JSON.stringify(report, null, 2)}\n`);
     }
+    if (options.save !== undefined) {
+      const saved = { predictions: options.save, images: items.length };
+      output.print(`\npredictions of ${items.length} images in ${options.save} (${took})`, saved);
+    }
+    if (gpu.profile) await printProfile(output, gpu.profile);
   } finally {
     device.close();
   }
@@ -115,14 +118,13 @@ function parseFormat({ save, format }: { save?: string; format?: string }): Pred
 
 function toJson(checkpoint: Weights, config: Config, dataset: Dataset, confusion: Confusion) {
   const { spec, split, items } = dataset;
-  const { classes, counts } = confusion;
   const iteration = isCheckpoint(checkpoint) ? checkpoint.progress.iteration : null;
   return {
     ...{ checkpoint: checkpoint.path, iteration, dataset: spec.name, split, images: items.length },
     ...{ eval: config.eval, size: config.data.size, classNames: spec.classNames },
     scores: scoreJson(spec.classNames, scores(confusion)),
     /** By [label][prediction]. */
-    confusion: Array.from({ length: classes }, (_, k) => [...counts.subarray(k * classes, (k + 1) * classes)]),
+    confusion: rowsOf(confusion),
   };
 }
 

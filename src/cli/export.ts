@@ -9,7 +9,7 @@ import { serializeHalf } from "../train/checkpoint.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { Pair } from "../tensor/shape.ts";
 import { runMain } from "./main.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 
 /** Endings of the files, by format. */
 const ENDINGS = { onnx: ".onnx", safetensors: ".weights.safetensors", half: ".half.safetensors" } as const;
@@ -24,6 +24,7 @@ const COMMAND = {
     format: { value: "NAME", help: `One of ${FORMATS}. Default: onnx.` },
     out: { value: "FILE", help: `Default: beside the checkpoint, ending in ${Object.values(ENDINGS).join(", ")}.` },
     size: { value: "H,W", help: "Of onnx: the one size of images, or dynamic for any. Default: dynamic." },
+    ...OUTPUT_OPTIONS,
   },
   notes: `onnx: the network in evaluation, image [n, 3, height, width] -> logits [n, classes, height, width], for any n.
 The image is RGB of 0..255, minus the mean and divided by the standard deviation that the model's metadata name, along
@@ -40,6 +41,7 @@ async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
+  const output = openOutput(options);
   const format = parseFormat(options.format ?? "onnx");
   if (options.size !== undefined && format !== "onnx") {
     throw new UserError(`--size goes with --format onnx, not ${format}`);
@@ -49,7 +51,7 @@ async function main(args: readonly string[]): Promise<void> {
   const bytes = serialize[format](checkpoint, size);
   const out = options.out ?? withoutEnding(options.checkpoint) + ENDINGS[format];
   await writeFileAtomic(out, bytes);
-  console.log(`${out}: ${(bytes.length / 2 ** 20).toFixed(1)} MiB`);
+  output.print(`${out}: ${(bytes.length / 2 ** 20).toFixed(1)} MiB`, { out, format, bytes: bytes.length });
 }
 
 const serialize: Readonly<Record<Format, (checkpoint: Checkpoint, size: Pair | null) => Uint8Array>> = {

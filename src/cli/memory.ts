@@ -11,13 +11,13 @@ import { readWeights } from "../train/checkpoint.node.ts";
 import { serializeMemory } from "../train/memory_file.ts";
 import { MEMORY_METHODS, MOST_PER_CLASS, collectMemory, describeRows } from "../train/memory_init.ts";
 import type { MemoryMethod } from "../train/memory_init.ts";
-import { ProgressLine, duration, showCompilation } from "../train/progress.ts";
+import { duration, showCompilation } from "../train/progress.ts";
 import { loaderOptions } from "../train/run.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
 import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
 
 const COMMAND = {
@@ -43,6 +43,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+    ...OUTPUT_OPTIONS,
   },
   notes: `The images pass by once, as in an epoch of training. The same seed on the same adapter gives the same bytes.
 Start a run with the memory: npm run train -- --set memory.init=FILE`,
@@ -67,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UserError(`the network of ${checkpoint.path} is ${config.model.segmentor}, which has no representations`);
   }
   const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
-  const output = new ProgressLine();
+  const output = openOutput(options);
   try {
     const { gpu, check } = device;
     const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);
@@ -87,15 +88,14 @@ async function main(args: readonly string[]): Promise<number> {
       const { crop } = config.data;
       const values = await collectMemory(gpu, {
         ...{ model, loader, crop, spec, method, slots, seed, mostPerClass, signal: stop.signal },
-        onProgress: (done, total) => output.show(`${done} of ${total} batches`),
+        onProgress: output.task("collecting representations", "batches"),
       });
       check();
-      output.clear();
       if (!values) return stop.exitCode();
       const shape = [numClasses, slots, model.featsChannels];
       await writeFileAtomic(out, serializeMemory({ shape, values }, spec, { method, split, seed }));
       const took = duration((performance.now() - begun) / 1000);
-      output.log(`${out}: ${describeRows(values, shape, spec)} (${took})`);
+      output.print(`${out}: ${describeRows(values, shape, spec)} (${took})`, { out, shape, method });
       return 0;
     } finally {
       await loader.close();

@@ -1,6 +1,7 @@
 /** Command line options: declared once, parsed by node:util, described by --help. */
 import { parseArgs } from "node:util";
 import { UserError } from "../errors.ts";
+import { ProgressLine } from "../train/progress.ts";
 
 export interface Option {
   /** What the value stands for in the help text; flags have none. */
@@ -82,6 +83,22 @@ export function wholeNumber(name: string, text: string | undefined, least: numbe
   throw new UserError(`--${name} is "${text}", expected a whole number of at least ${least}`);
 }
 
+/** How a command speaks: part of the options of every one that takes time. */
+export const OUTPUT_OPTIONS = {
+  quiet: { help: "Prints results and errors only." },
+  log: { value: "FORMAT", help: "text, or json: an object per line for progress, remarks, results. Default: text." },
+} as const;
+
+/**
+ * Where a command with these options says what it does.
+ *
+ * @throws UserError for a format that does not exist
+ */
+export function openOutput({ quiet, log = "text" }: { quiet: boolean; log?: string }): ProgressLine {
+  if (log !== "text" && log !== "json") throw new UserError(`--log is "${log}", expected text or json`);
+  return new ProgressLine(process.stdout, { format: log, quiet });
+}
+
 const WIDTH = 100;
 
 function helpText({ call, summary, operands, options, notes }: Command<Options>): string {
@@ -95,7 +112,8 @@ function helpText({ call, summary, operands, options, notes }: Command<Options>)
     return [left.padEnd(indent) + first, ...rest.map((text) => " ".repeat(indent) + text)].join("\n");
   });
   const end = notes ? `\n${notes}\n` : "";
-  return `${summary}\n\nUsage: ${spelled(call)} [options]${operands ? ` ${operands}` : ""}\n\n${lines.join("\n")}\n${end}`;
+  const usage = `${spelled(call)} [options]${operands ? ` ${operands}` : ""}`;
+  return `${summary}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${end}`;
 }
 
 /** In the package the commands are those of its `bin`. */

@@ -12,10 +12,11 @@ import { Summary, countOf } from "../predict/summary.ts";
 import { requireFfmpeg, writeVideo } from "../predict/video.ts";
 import { isCheckpoint, requireClasses } from "../train/checkpoint.ts";
 import { readWeights } from "../train/checkpoint.node.ts";
-import { ProgressLine, showCompilation } from "../train/progress.ts";
+import { showCompilation } from "../train/progress.ts";
+import type { ProgressLine } from "../train/progress.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { parseOptions } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions } from "./options.ts";
 import type { Values } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
 import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
@@ -55,6 +56,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+    ...OUTPUT_OPTIONS,
   },
   notes: `Below the folder of the results, under the image's name and its folders below INPUT:
   overlay/        the classes' colours over the image
@@ -75,6 +77,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(COMMAND, args);
   if (!options) return 0;
   const { out = DEFAULT_OUT, adapter, verbose } = options;
+  const output = openOutput(options);
   const isShare = (value: number): boolean => value >= 0 && value <= 1;
   const opacity = parseNumber("opacity", options.opacity, isShare, "0 to 1") ?? DEFAULT_OPACITY;
   const rate = parseNumber("video", options.video, (value) => value > 0, "frames per second, more than 0");
@@ -89,7 +92,6 @@ async function main(args: readonly string[]): Promise<number> {
   requireClasses(checkpoint, spec);
   if (rate !== undefined) await requireFfmpeg();
 
-  const output = new ProgressLine();
   const isSample = options.operands.length === 0;
   if (isSample) output.log("no INPUT: this is a sample; see --help");
   const inputs = isSample ? [pretrained("street.png")] : options.operands;

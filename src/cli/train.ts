@@ -9,8 +9,9 @@ import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
 import { readCheckpoint, readWeights } from "../train/checkpoint.node.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import { ProgressLine } from "../train/progress.ts";
-import { profileTable, scoreTable } from "../train/report.ts";
+import { scores } from "../train/metrics.ts";
+import { printProfile, scoreJson, scoreTable } from "../train/report.ts";
+import { REPORT } from "../train/page/write.ts";
 import { runTraining } from "../train/run.ts";
 import type { StartingWeights } from "../train/run.ts";
 import { configDifferences } from "../train/stored_config.ts";
@@ -19,7 +20,7 @@ import type { RunDescription } from "../train/run_folder.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
 import type { Values } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
 
@@ -44,6 +45,7 @@ const COMMAND = {
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     profile: { help: "Measures every kernel and prints where the GPU's time went. Slows everything down." },
+    ...OUTPUT_OPTIONS,
   },
   notes:
     "The first Ctrl-C (or SIGTERM) finishes the present iteration and saves, with exit code 130 (143);\n" +
@@ -70,11 +72,11 @@ async function train(args: readonly string[]): Promise<number> {
   const options = parseOptions(COMMAND, args);
   if (!options) return 0;
   const { adapter, profile } = options;
+  const output = openOutput(options);
   const plan = options.resume === undefined ? await planNew(options) : await planResumed(options.resume, options);
   const { config, variants, folder, resume, start } = plan;
   const device = await openForCommand({ adapter, profile, variants });
   try {
-    const output = new ProgressLine();
     const { dataset, root, trainSplit, evalSplit } = config.data;
     const [trainSet, evalSet] = await openSplits(dataset, root, [trainSplit, evalSplit], output);
     requireLabels(trainSet, "train on");
@@ -86,7 +88,7 @@ async function train(args: readonly string[]): Promise<number> {
         `${device.adapter}`,
         `${trainSet.items.length} images of ${dataset} ${trainSplit} to train on, ` +
           `${evalSet.items.length} of ${evalSplit} to evaluate on`,
-        `preset ${config.name}, seed ${config.train.seed}, run folder ${folder.path}`,
+        `preset ${config.name}, seed ${config.train.seed}, run folder ${folder.path}; see its ${REPORT}`,
         ...(resume ? [`continuing after iteration ${resume.progress.iteration}`] : []),
       ].join("\n"),
     );
@@ -95,10 +97,12 @@ async function train(args: readonly string[]): Promise<number> {
       ...{ gpu, description, trainSet, evalSet, folder, resume, start, output, check },
       signal: stop.signal,
     });
-    output.clear();
-    if (gpu.profile) output.log(`\n${profileTable(await gpu.profile.rows())}`);
+    if (gpu.profile) await printProfile(output, gpu.profile);
     if (!confusion) return stop.exitCode();
-    output.log(`\n${scoreTable(evalSet.spec.classNames, confusion)}\n\nresults in ${folder.path}`);
+    const { classNames } = evalSet.spec;
+    const result = { run: folder.path, scores: scoreJson(classNames, scores(confusion)) };
+    const where = `results in ${folder.path}, to look at in ${REPORT} there`;
+    output.print(`\n${scoreTable(classNames, confusion)}\n\n${where}`, result);
     return 0;
   } finally {
     device.close();

@@ -8,7 +8,7 @@ import { verify } from "../verify/verify.ts";
 import type { FileReport } from "../verify/verify.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { parseOptions } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions } from "./options.ts";
 
 const COMMAND = {
   call: "npm run verify --",
@@ -21,6 +21,7 @@ const COMMAND = {
     json: { value: "FILE", help: "Also writes every result into this file." },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
+    ...OUTPUT_OPTIONS,
   },
   notes: "Exit code 0: nothing failed; 1: something did; 2: an option or a file has to be put right.",
 } as const;
@@ -30,23 +31,29 @@ async function main(args: readonly string[]): Promise<number> {
   if (!options) return 0;
   const { fixtures: folder, adapter } = options;
   if (folder === undefined) throw new UserError("--fixtures DIR is missing; see --help");
+  const output = openOutput(options);
   const selects = parseFilter(options.filter);
   const variants = parseVariants(options.variant);
   const files = await readFixtures(folder);
-  if (!files.some(({ cases }) => cases.some(selects))) {
+  const total = files.filter(({ cases }) => cases.some(selects)).length;
+  if (total === 0) {
     const wanted = options.filter === undefined ? "" : ` that matches --filter ${options.filter}`;
     throw new UserError(`none of the ${files.length} files below ${folder} has a case${wanted}`);
   }
   const { gpu, check, close, info } = await openForCommand({ adapter, profile: false, variants });
   try {
     const reports: FileReport[] = [];
+    const show = output.task("verifying", "files");
     for await (const report of verify(files, { gpu, check, selects })) {
-      console.log(showFile(report));
+      const counts = countOutcomes([report]);
+      if (counts.failed > 0) output.print(showFile(report), { file: report.file.path, ...counts });
+      else output.log(showFile(report));
       reports.push(report);
+      if (reports.length < total) show(reports.length, total);
     }
     if (options.json !== undefined) await writeFileAtomic(options.json, toJson(info, reports));
     const totals = countOutcomes(reports);
-    console.log(`\n${showTotals(totals)}`);
+    output.print(`\n${showTotals(totals)}`, { ...totals });
     return totals.failed > 0 ? 1 : 0;
   } finally {
     close();

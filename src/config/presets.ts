@@ -79,7 +79,7 @@ const tiny: Config = {
   },
   train: {
     ...{ epochs: 8, batchSize: 2, accumulate: 1, recompute: false, seed: 0 },
-    ...{ evalEvery: 8, logEvery: 10, saveEvery: 200, panels: 4 },
+    ...{ evalEvery: 2, logEvery: 10, saveEvery: 200, panels: 4 },
   },
   eval: { mode: "whole", crop: [128, 128], stride: [85, 85], scales: [1], flip: false, average: "logits" },
 };

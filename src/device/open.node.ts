@@ -87,7 +87,7 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice>
 }
 
 /** A dynamic import, since the native module does not exist for every system, and that deserves a clear error. */
-async function loadDawn(): Promise<typeof import("webgpu")> {
+export async function loadDawn(): Promise<typeof import("webgpu")> {
   try {
     return await import("webgpu");
   } catch (error) {

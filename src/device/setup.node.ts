@@ -83,6 +83,17 @@ export function shellLines({ source, aptGet }: Installation): string {
   return write + aptGet.map((args) => `DEBIAN_FRONTEND=noninteractive apt-get ${args.join(" ")}\n`).join("");
 }
 
+/** What `openDeviceOrSetUp` would run where there is no adapter; null where it does not know, or it is done already. */
+export function installationLines(): string | null {
+  if (!hasApt() || installedMesa() !== undefined) return null;
+  try {
+    return shellLines(planInstallation(readSources(), releaseCodename()));
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
 function install(installation: Installation): void {
   const { source, aptGet } = installation;
   if (process.getuid?.() !== 0) {

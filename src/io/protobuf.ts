@@ -1,6 +1,7 @@
 /** Protocol buffers' wire format, as far as writing needs it: https://protobuf.dev/programming-guides/encoding. */
 
 const VARINT = 0;
+const FIXED64 = 1;
 const LENGTH_DELIMITED = 2;
 const FIXED32 = 5;
 
@@ -18,6 +19,10 @@ export class Message {
   /** Any of the integer types that are varints: negative ones are their 64-bit two's complement. */
   integer(field: number, value: number): this {
     return this.#tag(field, VARINT).#varint(value);
+  }
+
+  double(field: number, value: number): this {
+    return this.#tag(field, FIXED64).#add(new Uint8Array(Float64Array.of(value).buffer));
   }
 
   float(field: number, value: number): this {

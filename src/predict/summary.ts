@@ -24,15 +24,15 @@ export class Summary {
   readonly #classNames: readonly string[];
   readonly #output: ProgressLine;
   readonly #total: number;
+  readonly #showDone: (done: number, total: number) => void;
   readonly #begun = performance.now();
-  /** The first image is left out of the pace: it compiles kernels. */
-  #first: { readonly time: number; readonly done: number } | null = null;
 
   /** @param total inputs to come */
   constructor(classNames: readonly string[], output: ProgressLine, total: number) {
     this.#classNames = classNames;
     this.#output = output;
     this.#total = total;
+    this.#showDone = output.task("predicting", "inputs");
   }
 
   /** Those that were predicted, in their order. */
@@ -45,14 +45,13 @@ export class Summary {
     const shares = sharesOf(prediction, this.#classNames.length);
     this.#entries.push({ image, width, height, seconds, shares });
     this.#output.log(`${image.path}: ${width}x${height}, ${showSeconds(seconds)}: ${this.#showShares(shares)}`);
-    this.#showProgress();
+    this.#showDone(this.#entries.length + this.skipped.length, this.#total);
   }
 
   skip(refusal: Refusal): void {
     const { path, reason } = refusal;
     this.skipped.push(refusal);
-    this.#output.clear();
-    process.stderr.write(`skipped: ${reason.includes(path) ? reason : `${path}: ${reason}`}\n`);
+    this.#output.warn(`skipped: ${reason.includes(path) ? reason : `${path}: ${reason}`}`);
   }
 
   /** Ends with the totals: time, and shares of all pixels of all images. */
@@ -65,7 +64,8 @@ export class Summary {
     const took = duration((performance.now() - this.#begun) / 1000);
     const skipped = this.skipped.length > 0 ? `, ${this.skipped.length} of the inputs skipped` : "";
     if (count > 1) this.#output.log(`all: ${this.#showShares(all)}`);
-    this.#output.log(`${countOf(count)} predicted${skipped}; results in ${out} (${took})`);
+    const result = { predicted: count, skipped: this.skipped.length, out };
+    this.#output.print(`${countOf(count)} predicted${skipped}; results in ${out} (${took})`, result);
   }
 
   toJson(checkpoint: string, options: InferenceOptions): string {
@@ -74,15 +74,6 @@ export class Summary {
       return { path, name, ...entry, shares: Object.fromEntries(shares.map((share, k) => [names[k], share])) };
     });
     return `${JSON.stringify({ checkpoint, eval: options, images, skipped: this.skipped }, null, 2)}\n`;
-  }
-
-  #showProgress(): void {
-    const done = this.#entries.length + this.skipped.length;
-    this.#first ??= { time: performance.now(), done };
-    const { time, done: before } = this.#first;
-    const left = ((performance.now() - time) / 1000 / (done - before)) * (this.#total - done);
-    const eta = Number.isFinite(left) && left > 0 ? ` | ETA ${duration(left)}` : "";
-    this.#output.show(`${done} of ${this.#total} inputs${eta}`);
   }
 
   #showShares(shares: readonly number[]): string {

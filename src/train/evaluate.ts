@@ -10,6 +10,8 @@ import type { Gpu } from "../runtime/gpu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { predictClasses } from "./inference.ts";
 import type { InferenceOptions } from "./inference.ts";
+import { inspect } from "./inspect.ts";
+import type { Inspection } from "./inspect.ts";
 import { addCounts, emptyConfusion } from "./metrics.ts";
 import type { Confusion } from "./metrics.ts";
 import { Pacer } from "./pacing.ts";
@@ -20,13 +22,16 @@ export interface Prediction {
   readonly classes: Int32Array;
 }
 
+/** One to look at closely. */
+export interface Panel extends Prediction, Inspection {}
+
 export interface EvaluationOptions {
   readonly model: Segmentor;
   readonly dataset: Dataset;
   readonly config: Pick<Config, "data" | "eval">;
   /** Predictions to hand out, evenly spread over the dataset. */
   readonly panels?: number;
-  readonly onPanel?: (prediction: Prediction) => Promise<void>;
+  readonly onPanel?: (panel: Panel) => Promise<void>;
   /** Takes every prediction, in the dataset's order. */
   readonly onPrediction?: (prediction: Prediction) => Promise<void>;
   readonly onProgress?: (done: number, total: number) => void;
@@ -66,6 +71,7 @@ async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): P
   const total = dataset.items.length;
   const chosen = spread(Math.min(panels, total), total);
   const known: (Prediction & { isPanel: boolean })[] = [];
+  const inference = { ...config.eval, flipPairs };
   const pacer = new Pacer(gpu);
   let pixels = 0;
   let done = 0;
@@ -74,7 +80,8 @@ async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): P
   const handOut = async (): Promise<void> => {
     for (const { isPanel, ...prediction } of known.splice(0)) {
       await onPrediction?.(prediction);
-      if (isPanel) await onPanel?.(prediction);
+      if (!isPanel || !onPanel) continue;
+      await onPanel({ ...prediction, ...(await inspect(gpu, model, prediction.item, { ...inference, numClasses })) });
     }
   };
   const flush = async (): Promise<void> => {
@@ -91,7 +98,7 @@ async function countAll(gpu: Gpu, options: EvaluationOptions, counts: Tensor): P
     pixels += height * width;
     const isPanel = chosen.has(index++);
     const isWanted = isPanel || onPrediction !== undefined;
-    const readback = count(gpu, model, item, { ...config.eval, flipPairs }, { counts, ignoreIndex, isWanted });
+    const readback = count(gpu, model, item, inference, { counts, ignoreIndex, isWanted });
     await gpu.submit();
     await pacer.add(readback, (data) => {
       if (isWanted) known.push({ item, classes: new Int32Array(data), isPanel });

@@ -43,6 +43,11 @@ export function emptyConfusion(classes: number): Confusion {
   return { classes, counts: new Float64Array(classes * classes) };
 }
 
+/** Counts by [label][prediction]. */
+export function rowsOf({ classes, counts }: Confusion): number[][] {
+  return Array.from({ length: classes }, (_, k) => [...counts.subarray(k * classes, (k + 1) * classes)]);
+}
+
 /** Adds counts in place. Exact up to 2^53 pixels, which the 32-bit counters of the GPU are not. */
 export function addCounts({ counts }: Confusion, more: ArrayLike<number>): void {
   for (let i = 0; i < counts.length; i++) counts[i] += more[i];

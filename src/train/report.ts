@@ -2,7 +2,8 @@
 import { scores } from "./metrics.ts";
 import type { Confusion, Scores } from "./metrics.ts";
 import { duration } from "./progress.ts";
-import type { ProfileRow } from "../runtime/profile.ts";
+import type { ProgressLine, ProgressState } from "./progress.ts";
+import type { Profile, ProfileRow } from "../runtime/profile.ts";
 import type { Iteration } from "./trainer.ts";
 
 /** What a progress line shows besides the iteration itself; NaN where it is not known yet. */
@@ -34,6 +35,12 @@ export function iterationLine({ iteration, lr, losses }: Iteration, status: RunS
   ].join(" | ");
 }
 
+/** The same for programs. */
+export function iterationState({ iteration, losses, ...schedule }: Iteration, status: RunStatus): ProgressState {
+  const { iterations: total, ...rest } = status;
+  return { task: "training", done: iteration, total, ...rest, ...schedule, losses: Object.fromEntries(losses) };
+}
+
 const PROFILE_ROWS = 40;
 
 /** GPU time by kernel, most expensive first. */
@@ -52,6 +59,12 @@ export function profileTable(rows: readonly ProfileRow[]): string {
     ...(rest.length > 0 ? [show({ kernel: `${rest.length} others`, calls, milliseconds })] : []),
     line("total", "", total.toFixed(1), ""),
   ].join("\n");
+}
+
+/** Puts out what a profile has measured so far. */
+export async function printProfile(output: ProgressLine, profile: Profile): Promise<void> {
+  const rows = await profile.rows();
+  output.print(`\n${profileTable(rows)}`, { profile: rows });
 }
 
 const COLUMNS = ["IoU", "dice", "precision", "recall", "pixels"] as const;

@@ -15,11 +15,12 @@ import { initializeMemory } from "./memory_init.ts";
 import { Meter } from "./meter.ts";
 import { scores } from "./metrics.ts";
 import type { Confusion } from "./metrics.ts";
-import { panelPng } from "./panels.ts";
 import { duration, showCompilation } from "./progress.ts";
 import type { ProgressLine } from "./progress.ts";
-import { iterationLine, scoreJson, scoreLine } from "./report.ts";
-import type { MetricsLine, RunDescription, RunFolder } from "./run_folder.ts";
+import { iterationLine, iterationState, scoreJson, scoreLine } from "./report.ts";
+import type { RunStatus } from "./report.ts";
+import type { RunDescription, RunFolder } from "./run_folder.ts";
+import { RunRecords } from "./run_records.ts";
 import { Trainer } from "./trainer.ts";
 import type { Iteration } from "./trainer.ts";
 
@@ -65,7 +66,7 @@ export async function runTraining(options: RunOptions): Promise<Confusion | null
     try {
       return await run.run();
     } catch (error) {
-      await run.discardUnlessSaved();
+      await run.abandon();
       throw error;
     } finally {
       run.dispose();
@@ -91,8 +92,8 @@ class Run {
   readonly #loader: Loader;
   readonly #trainer: Trainer;
   readonly #meter: Meter;
+  readonly #records: RunRecords;
   readonly #started = performance.now();
-  #isFolderOpen = false;
   #evaluatedEpoch = 0;
   #best: Progress["best"] = null;
   #evaluationSeconds = 0;
@@ -100,8 +101,7 @@ class Run {
   #latest: Iteration | null = null;
   /** The iteration of the last checkpoint. */
   #saved = 0;
-  /** Lines for metrics.jsonl that are not written yet. */
-  #lines: MetricsLine[] = [];
+  #secondsLeft = NaN;
 
   constructor(options: RunOptions, loader: Loader) {
     const { gpu, description, trainSet, resume, start } = options;
@@ -112,6 +112,7 @@ class Run {
     this.#loader = loader;
     showCompilation(gpu, options.output);
     this.#meter = new Meter(config.train.batchSize);
+    this.#records = new RunRecords(options);
     this.#trainer = new Trainer(gpu, { config, numClasses, ignoreIndex, maxIters: this.#maxIters });
     if (start) this.#begin(start);
     if (resume) this.#restore(resume);
@@ -133,6 +134,7 @@ class Run {
     confusion ??= await this.#evaluate(epochs);
     if (!confusion) return this.#stop();
     await this.#options.folder.writeJson("result.json", this.#result(confusion));
+    await this.#records.writeReport(null);
     return confusion;
   }
 
@@ -141,7 +143,7 @@ class Run {
     const { gpu, trainSet, output, signal, check } = this.#options;
     const done = await initializeMemory(gpu, {
       ...{ model: this.#trainer.model, config: this.#config, loader: this.#loader, spec: trainSet.spec, signal },
-      onProgress: (batch, total) => output.show(`memory: ${batch} of ${total} batches`),
+      onProgress: output.task("initialising the memory", "batches"),
     });
     check();
     if (done === null) output.log("stopped before the first iteration; there is nothing to save");
@@ -149,9 +151,9 @@ class Run {
     return done !== null;
   }
 
-  /** Leaves no folder behind that a run could not be continued from. */
-  async discardUnlessSaved(): Promise<void> {
-    if (this.#isFolderOpen && this.#saved === 0) await this.#options.folder.discard();
+  /** Ends after an error. */
+  abandon(): Promise<void> {
+    return this.#records.abandon(this.#saved > 0);
   }
 
   /** Releases the network and the optimiser's state. */
@@ -180,7 +182,8 @@ class Run {
     for await (const batch of this.#loader.batches(epoch, startStep)) {
       await this.#trainer.step(batch, epoch, (iteration) => this.#report(epoch, iteration));
       check();
-      await this.#writeLines();
+      await this.#records.write();
+      if (this.#records.isReportDue) await this.#writeReport();
       if (signal.aborted) return false;
       const { iteration } = this.#trainer;
       const isLast = iteration % stepsPerEpoch === 0;
@@ -206,13 +209,13 @@ class Run {
     const { epochs, batchSize, logEvery } = this.#config.train;
     const { secondsPerIteration } = this.#meter;
     const left = (this.#maxIters - iteration.iteration) * (secondsPerIteration ?? NaN);
-    output.show(
-      iterationLine(iteration, {
-        ...{ epoch, epochs, iterations: this.#maxIters, bytes: gpu.memory.reserved },
-        imagesPerSecond: batchSize / (secondsPerIteration ?? NaN),
-        secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
-      }),
-    );
+    const status: RunStatus = {
+      ...{ epoch, epochs, iterations: this.#maxIters, bytes: gpu.memory.reserved },
+      imagesPerSecond: batchSize / (secondsPerIteration ?? NaN),
+      secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
+    };
+    this.#secondsLeft = status.secondsLeft;
+    output.show(iterationLine(iteration, status), iterationState(iteration, status));
     if (iteration.iteration % logEvery === 0) this.#logAverages(iteration);
     this.#latest = iteration;
   }
@@ -222,27 +225,18 @@ class Run {
     const averages = this.#meter.take();
     if (!averages) return;
     const epoch = Math.ceil(iteration / this.#loader.stepsPerEpoch);
-    this.#lines.push({ kind: "train", iteration, epoch, lr, memoryMomentum, ...averages, seconds: this.#seconds });
-  }
-
-  /** Appends the prepared lines to metrics.jsonl. */
-  async #writeLines(): Promise<void> {
-    const { folder, description, resume } = this.#options;
-    if (!this.#isFolderOpen) {
-      if (resume) await folder.rewindMetrics((line) => isBefore(line, resume.progress));
-      else await folder.create(description);
-    }
-    this.#isFolderOpen = true;
-    for (const line of this.#lines.splice(0)) await folder.appendMetrics(line);
+    const measured = { ...averages, bytes: this.#options.gpu.memory.reserved, seconds: this.#seconds };
+    this.#records.add({ kind: "train", iteration, epoch, lr, memoryMomentum, ...measured });
   }
 
   async #evaluate(epoch: number): Promise<Confusion | null> {
-    const { gpu, evalSet: dataset, folder, output, signal, check } = this.#options;
+    const { gpu, evalSet: dataset, output, signal, check } = this.#options;
     const begun = performance.now();
+    this.#records.beginEvaluation();
     const confusion = await evaluate(gpu, {
       ...{ model: this.#trainer.model, dataset, config: this.#config, signal, panels: this.#config.train.panels },
-      onPanel: (prediction) => folder.writePanel(prediction.item.id, panelPng(prediction, dataset.spec)),
-      onProgress: (done, total) => output.show(`epoch ${epoch} | evaluating ${dataset.split}: ${done} of ${total}`),
+      onPanel: (panel) => this.#records.addPanel(this.#trainer.iteration, panel),
+      onProgress: output.task(`epoch ${epoch} | evaluating ${dataset.split}`, "images"),
     });
     check();
     this.#evaluationSeconds = (performance.now() - begun) / 1000;
@@ -253,14 +247,20 @@ class Run {
   async #keepScores(epoch: number, confusion: Confusion): Promise<void> {
     const { evalSet, output, folder } = this.#options;
     const result = scores(confusion);
-    const { meanIou, pixelAccuracy, meanAccuracy } = result;
+    const { meanIou } = result;
     output.log(`epoch ${epoch} | ${evalSet.split}: ${scoreLine(result)} (${duration(this.#evaluationSeconds)})`);
-    const line = { kind: "eval", iteration: this.#trainer.iteration, epoch, split: evalSet.split } as const;
-    this.#lines.push({ ...line, meanIou, pixelAccuracy, meanAccuracy, seconds: this.#seconds });
+    const { iteration, model } = this.#trainer;
+    await this.#records.addEvaluation(model, confusion, { iteration, epoch, seconds: this.#seconds });
     const isBest = this.#best === null || meanIou > this.#best.meanIou;
     if (isBest) this.#best = { epoch, meanIou };
     this.#evaluatedEpoch = epoch;
     await this.#save(isBest ? [folder.best] : []);
+    await this.#writeReport();
+  }
+
+  #writeReport(): Promise<void> {
+    const { iteration: done } = this.#trainer;
+    return this.#records.writeReport({ done, total: this.#maxIters, secondsLeft: this.#secondsLeft });
   }
 
   /** Writes the checkpoint, and everything in the run folder that goes with it. */
@@ -268,7 +268,7 @@ class Run {
     const { folder, trainSet, check } = this.#options;
     await this.#trainer.drain();
     if (this.#latest) this.#logAverages(this.#latest);
-    await this.#writeLines();
+    await this.#records.write();
     const bytes = await serializeCheckpoint(this.#trainer, {
       config: this.#config,
       subject: subjectOf(trainSet.spec),
@@ -286,6 +286,7 @@ class Run {
 
   async #stop(): Promise<null> {
     await this.#save();
+    await this.#records.writeReport(null);
     const { folder, output } = this.#options;
     output.log(
       `stopped after iteration ${this.#saved} of ${this.#maxIters}; saved ${folder.last}\n` +
@@ -349,9 +350,4 @@ class Run {
   get #seconds(): number {
     return (performance.now() - this.#started) / 1000;
   }
-}
-
-/** Whether a line of metrics.jsonl belongs to the part of the run that led to the checkpoint. */
-function isBefore({ kind, iteration, epoch }: MetricsLine, progress: Progress): boolean {
-  return iteration <= progress.iteration && (kind === "train" || epoch <= progress.evaluatedEpoch);
 }

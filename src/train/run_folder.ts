@@ -2,19 +2,24 @@
  * The files that a run leaves:
  *
  *     config.json                     resolved configuration, adapter, variants
- *     metrics.jsonl                   one JSON object per logging interval and per evaluation
+ *     metrics.jsonl                   one JSON object per logging interval; two per evaluation, scores and memory
+ *     events.out.tfevents.*           the same and the panels for TensorBoard, one file per session
  *     checkpoints/last.safetensors    where `--resume` continues
  *     checkpoints/best.safetensors    the best evaluation so far
- *     panels/*.png                    image | truth | prediction, from the last evaluation
+ *     panels/*.png                    image | truth | prediction | errors | confidence, from the last evaluation
+ *     evaluation.json                 the confusion matrix of the last evaluation, and which panels belong to it
  *     result.json                     the final scores
+ *     report.html                     all of it to look at; see page/
  *
- * Every file but metrics.jsonl is replaced as a whole. That one grows by whole lines.
+ * Files are replaced as a whole, but for metrics.jsonl and the event files, which grow by whole records.
  */
 import { appendFile, mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../errors.ts";
 import { describeSystemError, readFileBytes, writeFileAtomic } from "../io/files.node.ts";
+import { EVENT_FILES, EventLog } from "./event_log.ts";
+import { REPORT } from "./page/write.ts";
 import { checkStoredConfig } from "./stored_config.ts";
 
 /** Contents of config.json. */
@@ -26,9 +31,9 @@ export interface RunDescription {
   readonly variants: Readonly<Record<string, string>>;
 }
 
-/** A line of metrics.jsonl. Loss terms and scores come besides. */
+/** A line of metrics.jsonl. Loss terms, scores, cosines between the classes of M come besides. */
 export interface MetricsLine {
-  readonly kind: "train" | "eval";
+  readonly kind: "train" | "eval" | "memory";
   /** Finished iterations. */
   readonly iteration: number;
   readonly epoch: number;
@@ -37,6 +42,7 @@ export interface MetricsLine {
 
 export class RunFolder {
   readonly path: string;
+  #events: EventLog | null = null;
 
   constructor(path: string) {
     this.path = path;
@@ -71,11 +77,21 @@ export class RunFolder {
       throw new UserError(`cannot create run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
     });
     await this.writeJson("config.json", description);
+    this.#events = new EventLog(this.path, 0);
+  }
+
+  /** Goes on after an iteration: drops the lines that are going to be written again, and one that a crash cut short. */
+  async continueAfter(iteration: number, keep: (line: MetricsLine) => boolean): Promise<void> {
+    await this.#rewindMetrics(keep);
+    this.#events = new EventLog(this.path, iteration + 1);
   }
 
   /** Takes back what a new run has written before it had a checkpoint to continue from. */
   async discard(): Promise<void> {
-    for (const name of ["config.json", "metrics.jsonl"]) await rm(join(this.path, name), { force: true });
+    const written = (await readdir(this.path).catch(() => [])).filter((name) => EVENT_FILES.test(name));
+    for (const name of ["config.json", "metrics.jsonl", REPORT, ...written]) {
+      await rm(join(this.path, name), { force: true });
+    }
     await rmdir(this.path).catch(() => {}); // it may hold what somebody else has put there meanwhile
   }
 
@@ -97,18 +113,20 @@ export class RunFolder {
     return writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
   }
 
-  writePanel(name: string, png: Uint8Array): Promise<void> {
-    return writeFileAtomic(join(this.path, "panels", `${name}.png`), png);
+  async writePanel(name: string, png: Uint8Array, iteration: number): Promise<void> {
+    await writeFileAtomic(join(this.path, "panels", `${name}.png`), png);
+    await this.#events?.image(iteration, `panels/${name}`, png);
   }
 
   async appendMetrics(line: MetricsLine): Promise<void> {
     await appendFile(join(this.path, "metrics.jsonl"), `${JSON.stringify(line)}\n`).catch((cause: unknown) => {
       throw new UserError(`cannot write ${join(this.path, "metrics.jsonl")}: ${describeSystemError(cause)}`, { cause });
     });
+    const { kind, iteration, cosine, ...values } = line;
+    if (kind !== "memory") await this.#events?.scalars(iteration, kind, values);
   }
 
-  /** Drops the lines that a resumed run is going to write again, and one that a crash cut short. */
-  async rewindMetrics(keep: (line: MetricsLine) => boolean): Promise<void> {
+  async #rewindMetrics(keep: (line: MetricsLine) => boolean): Promise<void> {
     const path = join(this.path, "metrics.jsonl");
     const bytes = await readFileBytes(path, "metrics").catch(() => new Uint8Array(0));
     const lines = new TextDecoder().decode(bytes).split("\n");

@@ -76,7 +76,7 @@ test("a run prints the adapter above the table and writes the JSON whole", () =>
   try {
     const [json, svg] = ["rows.json", "roof.svg"].map((file) => join(folder, "new", file));
     const filter = "tiny W·M.*forward|tiny layer1 relu";
-    const { status, stdout, errors } = bench("--filter", filter, "--json", json, "--roofline", svg);
+    const { status, stdout, errors } = bench("--quiet", "--filter", filter, "--json", json, "--roofline", svg);
     assert.equal([status, errors], [0, []]);
     const { adapter, peak, rows } = JSON.parse(readFileSync(json, "utf8"));
     const lines = stdout.trimEnd().split("\n");

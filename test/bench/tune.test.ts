@@ -17,6 +17,7 @@ import { relu } from "../../src/ops/activation.ts";
 import { tunedFrom } from "../../src/ops/tuned.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
+import { ProgressLine } from "../../src/train/progress.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { sharedDevice } from "../support/gpu.ts";
 import { assertRejects } from "../support/throws.ts";
@@ -110,7 +111,8 @@ test("the command writes a table that can be read, and refuses one that cannot",
     const gpu = new Gpu({ device: opened.device, kernels: kernelsOnDisk });
     const path = join(folder, "table.json");
     assert.equal(await readTableFile(path), {});
-    assert.is(await tune({ ...opened, gpu, adapter: "" }, [forward], path), true);
+    const output = new ProgressLine(process.stdout, { quiet: true });
+    assert.is(await tune({ ...opened, gpu, adapter: "" }, [forward], path, output), true);
     assert.equal(readdirSync(folder), ["table.json"]);
     assert.is(readFileSync(path, "utf8"), tablesToJson(await readTableFile(path)));
     writeFileSync(path, "{");

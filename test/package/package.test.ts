@@ -31,7 +31,7 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 test("the tarball has what is needed and nothing else, and no script that runs where it is installed", () => {
   const pretrained = ["README.md", "street.png", "tiny.safetensors"].map((name) => `dist/predict/pretrained/${name}`);
   const documents = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "datasets.md", ...pretrained];
-  const isNeeded = (name: string): boolean => /^((dist|kernels)\/.*\.(js|d\.ts|wgsl|md)|src\/\w+\.md)$/.test(name);
+  const isNeeded = (name: string): boolean => /^((dist|kernels)\/.*\.(js|css|d\.ts|wgsl|md)|src\/\w+\.md)$/.test(name);
   assert.equal(files.filter((name) => !documents.includes(name) && !isNeeded(name)), []);
   for (const name of ["LICENSE", "CHANGELOG.md", "kernels/matmul.wgsl", "dist/index.browser.js", ...pretrained]) {
     assert.ok(files.includes(name), `${name} is missing`);

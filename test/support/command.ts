@@ -17,9 +17,13 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+/** Variables of the environment besides those of this process. */
+type Environment = Readonly<Record<string, string>>;
+
 /** Starts `src/cli/NAME.ts`. */
-export function startCommand(name: string, args: readonly string[]): Running {
-  const child = spawn(process.execPath, ["--import", "tsx", `src/cli/${name}.ts`, ...args], { cwd: ROOT });
+export function startCommand(name: string, args: readonly string[], environment: Environment = {}): Running {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, ["--import", "tsx", `src/cli/${name}.ts`, ...args], { cwd: ROOT, env });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
@@ -30,6 +34,6 @@ export function startCommand(name: string, args: readonly string[]): Running {
   return { child, ended };
 }
 
-export function runCommand(name: string, args: readonly string[]): Promise<Ended> {
-  return startCommand(name, args).ended;
+export function runCommand(name: string, args: readonly string[], environment?: Environment): Promise<Ended> {
+  return startCommand(name, args, environment).ended;
 }

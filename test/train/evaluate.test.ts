@@ -5,11 +5,15 @@ import { buildModel } from "../../src/config/model.ts";
 import { datasetLayout, openDataset } from "../../src/data/open.ts";
 import { UserError } from "../../src/errors.ts";
 import { decodePng, encodePng } from "../../src/io/png.node.ts";
+import type { Mcibi } from "../../src/models/mcibi.ts";
 import type { Segmentor } from "../../src/models/segmentor.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
+import { softmax } from "../../src/ops/softmax.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
-import type { Prediction } from "../../src/train/evaluate.ts";
+import type { Panel, Prediction } from "../../src/train/evaluate.ts";
+import { predict } from "../../src/train/inference.ts";
+import { meanEntropy } from "../../src/train/inspect.ts";
 import { scores } from "../../src/train/metrics.ts";
 import { panelPng } from "../../src/train/panels.ts";
 import { predictionWriter } from "../../src/train/predictions.ts";
@@ -51,6 +55,43 @@ test("counts what it predicts, at the labels' own size, and leaves everything as
   assert.ok(new Set(shown.flatMap(({ classes }) => [...classes])).size > 1, "more than one class is predicted");
   assert.ok(model.training);
   assert.is(gpu.memory.live, live);
+});
+
+test("panels come with the probability of what was predicted, and the entropy of W", async () => {
+  const panels: Panel[] = [];
+  const slide = { ...config, eval: { ...config.eval, average: "probs" as const } };
+  for (const settings of [config, slide]) {
+    const onPanel = async (panel: Panel): Promise<void> => void panels.push(panel);
+    await evaluate(gpu, { model, dataset, config: settings, panels: 1, onPanel });
+  }
+  await checkDevice();
+  const [{ item, classes, confidence, weightEntropy }, { confidence: averaged }] = panels;
+  model.eval();
+  {
+    using _ = gpu.arena();
+    const image = Tensor.from(gpu, item.image, [1, item.height, item.width, 3]);
+    const { height, width } = item.original;
+    const options = { ...config.eval, flipPairs: [] };
+    const logits = predict(model, image, [height, width], options);
+    const expected = await softmax(logits).data();
+    assert.equal([confidence.height, confidence.width], [height, width]);
+    confidence.values.forEach((value, pixel) => {
+      const own = expected.subarray(19 * pixel, 19 * pixel + 19);
+      assert.ok(Math.abs(value - own[classes[pixel]]) < 1e-5, `pixel ${pixel}: ${value}, not ${own[classes[pixel]]}`);
+    });
+    const { stage1 } = (model as Mcibi).forward(image);
+    const weights = (await softmax(stage1!).data()) as Float32Array;
+    const entropy = weights.reduce((sum, p) => sum - (p > 0 ? p * Math.log(p) : 0), 0) / (weights.length / 19);
+    assert.ok(Math.abs(weightEntropy! - entropy) < 1e-4, `${weightEntropy}, not ${entropy}`);
+  }
+  model.train();
+  assert.ok(averaged.values.every((value) => value >= 1 / 19 - 1e-6 && value <= 1 + 1e-6));
+});
+
+test("entropy: 0 for a single class, the logarithm of their number for equal ones", () => {
+  assert.is(meanEntropy(Float32Array.of(1000, 0, -1000), 3), 0);
+  assert.ok(Math.abs(meanEntropy(Float32Array.of(7, 7, 7, 7), 4) - Math.log(4)) < 1e-12);
+  assert.ok(Math.abs(meanEntropy(Float32Array.of(5, 5, 500, 0), 2) - Math.log(2) / 2) < 1e-12);
 });
 
 test("panels are spread over the dataset", async () => {
@@ -139,17 +180,24 @@ test("predictions that would overwrite each other, or a format without ids, are 
   await assertRejects(() => predictionWriter("x", other, "cityscapes-server"), UserError, "lip", "--format index");
 });
 
-test("a panel shows image, truth and prediction in the dataset's colours", () => {
-  const [height, width] = [1, 2];
-  const original = { height, width, image: Uint8Array.of(1, 2, 3, 4, 5, 6), label: Uint8Array.of(0, 255) };
-  const item = { id: "x", image: new Float32Array(6), height, width, original };
-  const png = decodePng(panelPng({ item, classes: Int32Array.of(10, 13) }, dataset.spec), "panel");
-  assert.equal([png.width, png.height], [3 * width + 2 * 4, height]);
+test("a panel shows image, truth and prediction in the dataset's colours, errors and confidence", () => {
+  const [height, width] = [1, 3];
+  const image = Uint8Array.of(1, 2, 3, 4, 5, 6, 10, 20, 30);
+  const original = { height, width, image, label: Uint8Array.of(0, 255, 0) };
+  const item = { id: "x", image: new Float32Array(9), height, width, original };
+  const confidence = { height: 1, width: 3, values: Float32Array.of(0, 0.5, 1) };
+  const panel = { item, classes: Int32Array.of(10, 13, 0), confidence, weightEntropy: null };
+  const png = decodePng(panelPng(panel, dataset.spec), "panel");
+  assert.equal([png.width, png.height], [5 * width + 4 * 4, height]);
   const pixels = Array.from({ length: png.width }, (_, x) => [...png.data.subarray(3 * x, 3 * x + 3)].join());
   const gap = Array<string>(4).fill("255,255,255");
   const { palette } = dataset.spec;
   const [road, sky, car] = [palette[0], palette[10], palette[13]].map((color) => color.join());
-  assert.equal(pixels, ["1,2,3", "4,5,6", ...gap, road, "0,0,0", ...gap, sky, car]);
+  const [wrong, unknown, right] = ["220,38,38", "0,0,0", "12,12,12"];
+  assert.equal(pixels, [
+    ...["1,2,3", "4,5,6", "10,20,30", ...gap, road, "0,0,0", road, ...gap, sky, car, road, ...gap],
+    ...[wrong, unknown, right, ...gap, "12,8,38", "187,55,84", "252,255,164"],
+  ]);
 });
 
 test.after(() => {

@@ -1,9 +1,12 @@
 import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { decodePng } from "../../src/io/png.node.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
+import { EVENT_FILES } from "../../src/train/event_log.ts";
 import type { MetricsLine } from "../../src/train/run_folder.ts";
+import { readEvents } from "../support/events.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
 import { ITERATIONS, STEPS_PER_EPOCH, TemporaryFolder } from "../support/tiny_run.ts";
 import { runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
@@ -14,6 +17,8 @@ const root = temporary.join("data");
 saveTinyDataset(root);
 const config = tinyConfig(root);
 const whole = new RunFolder(temporary.join("whole"));
+/** Of its last evaluation. */
+let counts: ArrayLike<number> = [];
 
 const metrics = (folder: RunFolder): MetricsLine[] => {
   const lines = readFileSync(`${folder.path}/metrics.jsonl`, "utf8").trimEnd().split("\n");
@@ -36,9 +41,12 @@ const evaluations = (folder: RunFolder): MetricsLine[] => metrics(folder).filter
 test("a run fills its folder", async () => {
   const { confusion, printed } = await runTiny(gpu, { config, folder: whole });
   await checkDevice();
-  assert.is(confusion!.counts.reduce((a, b) => a + b, 0) > 0, true);
-  const names = ["checkpoints", "config.json", "metrics.jsonl", "panels", "result.json"];
-  assert.equal(readdirSync(whole.path).sort(), names);
+  ({ counts } = confusion!);
+  assert.ok(confusion!.counts.some((count) => count > 0));
+  const files = ["config.json", "evaluation.json", "metrics.jsonl", "report.html", "result.json"];
+  const names = readdirSync(whole.path).filter((name) => !EVENT_FILES.test(name));
+  assert.equal(names.sort(), [...files, "checkpoints", "panels"].sort());
+  assert.is(readdirSync(whole.path).filter((name) => EVENT_FILES.test(name)).length, 1);
   assert.equal(readdirSync(`${whole.path}/checkpoints`).sort(), ["best.safetensors", "last.safetensors"]);
   assert.equal(readdirSync(`${whole.path}/panels`), ["bb_000001_000019.png"]);
   assert.equal((await whole.describe()).config, config);
@@ -59,6 +67,65 @@ test("a run fills its folder", async () => {
   assert.is(result.best.meanIou, best);
   assert.match(printed, "compiling kernels");
   assert.match(printed, /epoch 3 \| val: mIoU/);
+});
+
+test("records what its memory and W are like, and the last confusion matrix", async () => {
+  const { state, config: { memory } } = await readCheckpoint(whole.last);
+  assert.ok(memory.enabled);
+  const recorded = metrics(whole).filter(({ kind }) => kind === "memory").at(-1)!;
+  const cosine = recorded.cosine as (number | null)[];
+  assert.is(cosine.length, (19 * 18) / 2);
+  const { data, shape } = state.get("memory_module.memory")!;
+  assert.equal(shape, [19, 1, 8]);
+  const row = (k: number): number[] => [...data.subarray(8 * k, 8 * k + 8)] as number[];
+  const dot = (a: number, b: number): number => row(a).reduce((sum, value, c) => sum + value * row(b)[c], 0);
+  let pairs = 0;
+  for (let a = 0, i = 0; a < 19; a++) {
+    for (let b = a + 1; b < 19; b++, i++) {
+      const expected = dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+      if (Number.isNaN(expected)) assert.is(cosine[i], null);
+      else assert.ok(Math.abs(cosine[i]! - expected) <= 0.0005 + 1e-9, `${a}, ${b}: ${cosine[i]}, not ${expected}`);
+      if (cosine[i] !== null) pairs++;
+    }
+  }
+  assert.ok(pairs > 0);
+  const [last] = evaluations(whole).slice(-1);
+  assert.ok((last.weightEntropy as number) > 0 && (last.weightEntropy as number) < Math.log(19));
+  const { confusion, panels } = JSON.parse(readFileSync(`${whole.path}/evaluation.json`, "utf8"));
+  assert.equal(confusion.flat(), Array.from(counts));
+  assert.equal(panels.names, ["bb_000001_000019"]);
+});
+
+test("its event file holds the same numbers, and the panels", () => {
+  const [name] = readdirSync(whole.path).filter((file) => EVENT_FILES.test(file));
+  const events = readEvents(readFileSync(`${whole.path}/${name}`));
+  const values = events.flatMap(({ step, summary }) => (summary?.value ?? []).map((value) => ({ step, ...value })));
+  const scalars = (tag: string): unknown[] => {
+    return values.filter((value) => value.tag === tag).map(({ step, simpleValue }) => [step, simpleValue]);
+  };
+  const expected = (kind: string, pick: (line: MetricsLine) => unknown): unknown[] => {
+    const lines = metrics(whole).filter((line) => line.kind === kind);
+    return lines.map((line) => [line.iteration, Math.fround(pick(line) as number)]);
+  };
+  assert.equal(scalars("train/losses/total"), expected("train", ({ losses }) => (losses as { total: number }).total));
+  assert.equal(scalars("train/memoryMomentum"), expected("train", ({ memoryMomentum }) => memoryMomentum));
+  assert.equal(scalars("eval/meanIou"), expected("eval", ({ meanIou }) => meanIou));
+  assert.equal(scalars("eval/iou/road"), expected("eval", ({ iou }) => (iou as { road: number }).road));
+  const panels = values.filter(({ image }) => image);
+  assert.equal(panels.map(({ step, tag }) => [step, tag]), [10, 15].map((step) => [step, "panels/bb_000001_000019"]));
+  const { encodedImageString: png, width, height } = panels[1].image!;
+  const decoded = decodePng(png, "panel");
+  assert.equal([decoded.width, decoded.height], [width, height]);
+  const file = decodePng(readFileSync(`${whole.path}/panels/bb_000001_000019.png`), "panel");
+  assert.equal(decoded.data, file.data);
+});
+
+test("its page shows it whole, and that nothing will follow", () => {
+  const html = readFileSync(`${whole.path}/report.html`, "utf8");
+  for (const shown of ["Cosines between the classes of M", "errors of bb_000001_000019", "Entropy of W", "finished"]) {
+    assert.match(html, shown);
+  }
+  assert.not.match(html, 'class="live');
 });
 
 test("the same seed gives the same bytes, another seed does not", async () => {
@@ -85,6 +152,10 @@ for (const stopAfter of [3, 2 * STEPS_PER_EPOCH]) {
     assert.is(resume.progress.iteration, stopAfter);
     assert.ok((await runTiny(gpu, { config, folder, resume })).confusion);
     assertSameBytes(whole, folder);
+    const logs = readdirSync(folder.path).filter((name) => EVENT_FILES.test(name)).sort();
+    assert.is(logs.length, 2, "an event file per session");
+    const [, { step, sessionLog }] = readEvents(readFileSync(`${folder.path}/${logs[1]}`));
+    assert.equal([step, sessionLog], [stopAfter + 1, { status: 1 }]);
     const ious = (of: RunFolder): unknown[] => evaluations(of).map(({ meanIou }) => meanIou);
     assert.equal(ious(folder), ious(whole));
   });
@@ -99,6 +170,15 @@ test("recomputing, stopped and resumed: the same bytes as a run that kept everyt
   assert.is(b.config.train.recompute, true);
   for (const part of ["state", "optimizer"] as const) assert.equal(a[part], b[part]);
   assert.is(a.masksDrawn, b.masksDrawn);
+});
+
+test("looking into the network for panels leaves no trace in what is trained after it", async () => {
+  const folder = new RunFolder(temporary.join("unseen"));
+  await runTiny(gpu, { config: tinyConfig(root, "train.panels=0"), folder });
+  const [a, b] = [await readCheckpoint(whole.last), await readCheckpoint(folder.last)];
+  for (const part of ["state", "optimizer"] as const) assert.equal(a[part], b[part]);
+  assert.is(a.masksDrawn, b.masksDrawn);
+  assert.equal(evaluations(folder).map(({ weightEntropy }) => weightEntropy), [null, null]);
 });
 
 test("a network of the toolbox with a slow backbone: its terms, and resumed to the same bytes", async () => {
