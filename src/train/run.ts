@@ -32,6 +32,8 @@ export interface RunOptions {
   /** Starts with these weights instead of random ones. */
   readonly start: StartingWeights | null;
   readonly output: ProgressLine;
+  /** Told after each iteration how long the rest of the run will take; NaN as long as nothing is known. */
+  readonly onSecondsLeft?: (seconds: number) => void;
   /** Finishes the present iteration, saves and returns. */
   readonly signal: AbortSignal;
   /** Throws what the device has reported since the last call. */
@@ -176,7 +178,7 @@ class Run {
 
   /** Takes in what an iteration was like, once that is known. */
   #report(epoch: number, iteration: Iteration): void {
-    const { output, gpu, folder } = this.#options;
+    const { output, gpu, folder, onSecondsLeft } = this.#options;
     const total = iteration.losses.get("total")!;
     if (!Number.isFinite(total)) {
       const saved = this.#saved > 0 ? ` ${folder.last} is from iteration ${this.#saved}, before that.` : "";
@@ -189,12 +191,15 @@ class Run {
     this.#meter.add(iteration);
     const { epochs, batchSize, logEvery } = this.#config.train;
     const { secondsPerIteration } = this.#meter;
-    const left = (this.#maxIters - iteration.iteration) * (secondsPerIteration ?? NaN);
+    const iterationsLeft = this.#maxIters - iteration.iteration;
+    const secondsLeft =
+      iterationsLeft * (secondsPerIteration ?? NaN) + this.#evaluationsAfter(epoch) * this.#evaluationSeconds;
+    onSecondsLeft?.(secondsLeft);
     output.show(
       iterationLine(iteration, {
         ...{ epoch, epochs, iterations: this.#maxIters, bytes: gpu.memory.reserved },
         imagesPerSecond: batchSize / (secondsPerIteration ?? NaN),
-        secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
+        secondsLeft,
       }),
     );
     if (iteration.iteration % logEvery === 0) this.#logAverages(iteration);
