@@ -3,19 +3,14 @@
  * network it is of; for weights from elsewhere a preset does.
  */
 import { join } from "node:path";
-import { buildModel } from "../config/model.ts";
-import { PRESET_NAMES, preset } from "../config/presets.ts";
-import { setFieldFromOption } from "../config/set.ts";
-import { validateConfig } from "../config/validate.ts";
+import { PRESET_NAMES } from "../config/presets.ts";
 import type { Config } from "../config/config.ts";
 import { requireLabels } from "../data/dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
-import { RandomState } from "../nn/random_state.ts";
-import type { Gpu } from "../runtime/gpu.ts";
-import { isCheckpoint, loadWeights, readWeights, requireClasses } from "../train/checkpoint.ts";
+import { isCheckpoint, readWeights, requireClasses } from "../train/checkpoint.ts";
 import type { Weights } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { scores } from "../train/metrics.ts";
@@ -28,10 +23,8 @@ import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
+import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
-
-/** Fields of the configuration that change how a network is scored, and not which network it is. */
-const ADJUSTABLE = ["eval.", "data.size", "data.keepRatio", "data.workers"] as const;
 
 const COMMAND = {
   call: "npm run eval --",
@@ -116,42 +109,6 @@ function parseFormat({ save, format }: { save?: string; format?: string }): Pred
   const found = PREDICTION_FORMATS.find((name) => name === format);
   if (!found) throw new UserError(`--format is "${format}", expected ${PREDICTION_FORMATS.join(" or ")}`);
   return found;
-}
-
-/** The checkpoint's own configuration with some fields changed; for weights from elsewhere a preset with any. */
-function configOf(checkpoint: Weights, name: string | undefined, fields: readonly string[]): Config {
-  const { path } = checkpoint;
-  const isOwn = isCheckpoint(checkpoint);
-  if (isOwn && name !== undefined) {
-    throw new UserError(`--preset ${name}: checkpoint ${path} has a configuration of its own`);
-  }
-  if (!isOwn && name === undefined) {
-    const choices = PRESET_NAMES.join(", ");
-    throw new UserError(`checkpoint ${path} does not say which network it is of: give --preset, one of ${choices}`);
-  }
-  const config = isOwn ? structuredClone(checkpoint.config) : preset(name);
-  for (const field of fields) {
-    if (isOwn && !ADJUSTABLE.some((prefix) => field.startsWith(prefix))) {
-      throw new UserError(`--set ${field}: evaluation can change ${ADJUSTABLE.join(", ")} only`);
-    }
-    setFieldFromOption(config, field);
-  }
-  validateConfig(config);
-  return config;
-}
-
-interface ModelOptions {
-  readonly config: Config;
-  readonly checkpoint: Weights;
-  readonly numClasses: number;
-  readonly verbose: boolean;
-}
-
-function loadModel(gpu: Gpu, { config, checkpoint, numClasses, verbose }: ModelOptions) {
-  const { seed } = config.train;
-  const model = buildModel(config, numClasses, new RandomState(seed)).initialize(gpu, seed);
-  loadWeights(model, checkpoint, verbose ? { mostListed: Infinity } : {});
-  return model.eval();
 }
 
 function toJson(checkpoint: Weights, config: Config, dataset: Dataset, confusion: Confusion) {

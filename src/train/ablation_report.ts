@@ -3,6 +3,7 @@ import { buildModel } from "../config/model.ts";
 import { RandomState } from "../nn/random_state.ts";
 import { RUNGS } from "./ablation.ts";
 import type { AblationRun, RunResult } from "./ablation.ts";
+import { textTable } from "./text_table.ts";
 
 /** Shares, 1 being all. */
 export interface Statistic {
@@ -150,12 +151,7 @@ function premises(report: LadderReport): string[] {
 
 /** The table for a terminal. */
 export function ladderTable(report: LadderReport): string {
-  const rows = [[...HEADINGS], ...cells(report)];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) =>
-    row.map((cell, i) => (i < FIRST_NUMBER ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd(),
-  );
-  return [...premises(report), "", lines[0], "-".repeat(lines[0].length), ...lines.slice(1)].join("\n");
+  return [...premises(report), "", textTable([HEADINGS, ...cells(report)], FIRST_NUMBER)].join("\n");
 }
 
 /** The table, and that of the classes, as Markdown. */

@@ -122,7 +122,7 @@ function count(
 }
 
 /** How images reach the network: the official test pipeline, training's at a scale of 1. */
-function inputOptions({ data }: Pick<Config, "data">) {
+export function inputOptions({ data }: Pick<Config, "data">) {
   const { size, keepRatio, workers } = data;
   return { size, keepRatio, mean: IMAGENET_MEAN, std: IMAGENET_STD, workers, ahead: AHEAD };
 }

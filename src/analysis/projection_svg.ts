@@ -1,0 +1,154 @@
+/** Vectors in two dimensions, one panel per kind of vector and method, with memory rows on top. */
+import { element, text } from "../io/svg.ts";
+import { BODY, MARGIN, MOST_NAMED, page } from "./style.ts";
+import type { Legend } from "./style.ts";
+
+export interface Placed {
+  readonly label: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Projection {
+  readonly title: string;
+  /** Of the two axes; none where they mean nothing. */
+  readonly axes: readonly string[];
+  readonly points: readonly Placed[];
+  /** Rows of the memory. */
+  readonly memory: readonly Placed[];
+}
+
+const PANEL = 430;
+const GAP = { x: 34, y: 62 } as const;
+const LEGEND_WIDTH = 170;
+const RADIUS = 2.8;
+const DIAMOND = 7;
+/** Of the panel's side, left free around everything in it. */
+const PADDING = 0.05;
+
+/** @param rows of panels, at least one, each with the same number of them */
+export function projectionSvg(
+  rows: readonly (readonly Projection[])[],
+  legend: Legend,
+  words: { readonly title: string; readonly subtitle: string },
+): string {
+  const across = Math.max(...rows.map((row) => row.length));
+  const legendX = MARGIN + across * (PANEL + GAP.x);
+  const panels = rows.flatMap((row, r) =>
+    row.flatMap((projection, c) => {
+      return panel(projection, legend, MARGIN + c * (PANEL + GAP.x), BODY + 22 + r * (PANEL + GAP.y));
+    }),
+  );
+  const present = new Set(rows.flat(2).flatMap(({ points, memory }) => [...points, ...memory].map(({ label }) => label)));
+  const hasMemory = rows.flat().some(({ memory }) => memory.length > 0);
+  const key = classKey([...present].sort((a, b) => a - b), legend, legendX, hasMemory);
+  const width = legendX + LEGEND_WIDTH;
+  const height = BODY + 22 + rows.length * (PANEL + GAP.y) - GAP.y + 44;
+  return page({ ...words, width, height, legend, parts: [...panels, ...key] });
+}
+
+function panel({ title, axes, points, memory }: Projection, legend: Legend, left: number, top: number): string[] {
+  const at = scaling([...points, ...memory], left, top);
+  const names = new Set([...points, ...memory].map(({ label }) => label)).size <= MOST_NAMED;
+  const labelled = memory.length > 0 ? memory : medians(points);
+  const [horizontal, vertical] = axes;
+  const middle = top + PANEL / 2;
+  const faint = { class: "faint", "text-anchor": "middle" };
+  return [
+    element("rect", { class: "ground", x: left, y: top, width: PANEL, height: PANEL, rx: 4 }),
+    text(title, { class: "panel-head", x: left, y: top - 9 }),
+    ...interleaved(points).map((point) => {
+      const [cx, cy] = at(point);
+      const circle = { class: `k${point.label}`, "fill-opacity": 0.72, cx, cy, r: RADIUS };
+      return element("circle", circle, text(legend.classNames[point.label], {}, "title"));
+    }),
+    ...memory.map((point) => {
+      const [x, y] = at(point);
+      const corners = [[x, y - DIAMOND], [x + DIAMOND, y], [x, y + DIAMOND], [x - DIAMOND, y]];
+      const shape = { class: `ink k${point.label}`, points: corners.map((corner) => corner.map(round).join()).join(" ") };
+      return element("polygon", shape, text(`memory: ${legend.classNames[point.label]}`, {}, "title"));
+    }),
+    ...(names ? labels(labelled.map((point) => ({ point, at: at(point) })), legend, left, top) : []),
+    ...(horizontal ? [text(horizontal, { ...faint, x: left + PANEL / 2, y: top + PANEL + 17 })] : []),
+    ...(vertical
+      ? [text(vertical, { ...faint, x: left - 8, y: middle, transform: `rotate(-90 ${left - 8} ${middle})` })]
+      : []),
+  ];
+}
+
+/** One scale for both axes: distances on paper are those of the map. */
+function scaling(points: readonly Placed[], left: number, top: number): (point: Placed) => readonly [number, number] {
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const range = (values: readonly number[]) => {
+    const [low, high] = values.reduce(([l, h], v) => [Math.min(l, v), Math.max(h, v)], [Infinity, -Infinity]);
+    return { middle: (low + high) / 2, extent: high - low };
+  };
+  const [across, down] = [range(xs), range(ys)];
+  const factor = (PANEL * (1 - 2 * PADDING)) / (Math.max(across.extent, down.extent) || 1);
+  const [centreX, centreY] = [left + PANEL / 2, top + PANEL / 2];
+  return ({ x, y }) => [centreX + factor * (x - across.middle), centreY - factor * (y - down.middle)];
+}
+
+/** The first of every class, then the second of every class: no class lies on top of the others. */
+function interleaved(points: readonly Placed[]): Placed[] {
+  const seen = new Map<number, number>();
+  const ranked = points.map((point) => {
+    const rank = seen.get(point.label) ?? 0;
+    seen.set(point.label, rank + 1);
+    return { point, rank };
+  });
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ point }) => point);
+}
+
+/** The middle of every class, by each coordinate. */
+function medians(points: readonly Placed[]): Placed[] {
+  const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+  return [...new Set(points.map(({ label }) => label))].map((label) => {
+    const own = points.filter((point) => point.label === label);
+    return { label, x: middle(own.map(({ x }) => x)), y: middle(own.map(({ y }) => y)) };
+  });
+}
+
+const LINE = 14;
+const LETTER = 6.6;
+
+/** Class names beside their points, moved down or up where they would cover one that is there already. */
+function labels(
+  items: readonly { readonly point: Placed; readonly at: readonly [number, number] }[],
+  { classNames }: Legend,
+  left: number,
+  top: number,
+): string[] {
+  const taken: { x: number; y: number; width: number }[] = [];
+  return [...items].sort((a, b) => a.at[1] - b.at[1]).map(({ point, at: [px, py] }) => {
+    const name = classNames[point.label];
+    const width = LETTER * name.length;
+    const x = Math.min(px + DIAMOND + 3, left + PANEL - width - 4);
+    const offsets = [0, ...Array.from({ length: 12 }, (_, i) => ((i % 2 ? -1 : 1) * LINE * ((i >> 1) + 1)) / 1.5)];
+    const isFree = (y: number): boolean =>
+      y > top + LINE && y < top + PANEL - 4 &&
+      taken.every((other) => Math.abs(other.y - y) >= LINE || x > other.x + other.width || other.x > x + width);
+    const y = offsets.map((offset) => py + 4 + offset).find(isFree) ?? py + 4;
+    taken.push({ x, y, width });
+    return text(name, { class: "halo", x, y });
+  });
+}
+
+function classKey(present: readonly number[], { classNames }: Legend, x: number, hasMemory: boolean): string[] {
+  const named = present.slice(0, MOST_NAMED);
+  const entries = named.flatMap((label, i) => {
+    const y = BODY + 34 + 21 * i;
+    return [
+      element("circle", { class: `k${label}`, cx: x + 6, cy: y - 4, r: 5.5 }),
+      text(classNames[label], { x: x + 20, y }),
+    ];
+  });
+  const notes = [
+    ...(present.length > named.length ? [`and ${present.length - named.length} more classes`] : []),
+    ...(hasMemory ? ["diamonds: rows of the", "memory"] : []),
+  ];
+  const below = BODY + 34 + 21 * named.length + 10;
+  return [...entries, ...notes.map((note, i) => text(note, { class: "faint", x, y: below + 17 * i }))];
+}
+
+const round = (value: number): number => Number(value.toFixed(2));

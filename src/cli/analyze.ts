@@ -1,0 +1,132 @@
+/** `npm run analyze`: how well a network's representations keep the classes apart, and what its memory has learned. */
+import { basename, dirname, extname, join } from "node:path";
+import { analyze } from "../analysis/analysis.ts";
+import type { AnalysisOptions } from "../analysis/analysis.ts";
+import { PRESET_NAMES } from "../config/presets.ts";
+import type { Config } from "../config/config.ts";
+import { requireLabels } from "../data/dataset.ts";
+import { DATASET_NAMES } from "../data/open.ts";
+import { UserError } from "../errors.ts";
+import { writeFileAtomic } from "../io/files.node.ts";
+import { analysisDrawings, analysisTables } from "../train/analysis_report.ts";
+import { isCheckpoint, readWeights, requireClasses } from "../train/checkpoint.ts";
+import type { Weights } from "../train/checkpoint.ts";
+import { ProgressLine, showCompilation } from "../train/progress.ts";
+import { REPRESENTATION, collectRepresentations } from "../train/representations.ts";
+import { openSplits } from "./datasets.ts";
+import { openForCommand, parseVariants } from "./device.ts";
+import { runMain } from "./main.ts";
+import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
+import { parseOptions, wholeNumber } from "./options.ts";
+
+const SAMPLES = 1000;
+
+const COMMAND = {
+  call: "npm run analyze --",
+  summary:
+    "Measures how well a checkpoint's pixel representations keep the classes apart before and after the memory adds to\n" +
+    "them, how alike the memory's rows are, how certain the class weights; draws them.",
+  options: {
+    checkpoint: { value: "FILE", help: "A run's checkpoints/last.safetensors, or an official .pth. Required." },
+    preset: { value: "NAME", help: `The network of weights from elsewhere, one of ${PRESET_NAMES.join(", ")}.` },
+    dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the one it was trained on.` },
+    root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
+    split: { value: "NAME", help: "Whose pixels to look at. Default: what the training run evaluated on." },
+    out: { value: "DIR", help: "Where the files go. Default: beside the checkpoint, its name ending in .analysis." },
+    seed: { value: "N", help: "Of the sample that silhouettes and projections are of. Default: 0." },
+    samples: { value: "N", help: `Pixels of that sample, shared evenly by the classes. Default: ${SAMPLES}.` },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}; of a --preset any field.` },
+    adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
+    variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
+    verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
+  },
+  notes: `Writes analysis.json, separation.svg, projection.svg and, of a network with memory, memory-cosine.svg and entropy.svg.
+
+R are the pixel representations, C_bi what the memory adds to them after attention, R_aug what the decoder sees; of the
+networks without memory R (of the toolbox's networks the backbone's last map) and what the decoder sees, where that is
+something else. within and between: traces of the scatter matrices; ratio: between / within; balanced: the ratio with
+all classes counting alike. Time and memory of silhouettes and t-SNE grow with the square of --samples.`,
+} as const;
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseOptions(COMMAND, args);
+  if (!options) return;
+  if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
+  const seed = seedOf(options.seed);
+  const samples = wholeNumber("samples", options.samples, 2) ?? SAMPLES;
+  const variants = parseVariants(options.variant);
+  const checkpoint = await readWeights(options.checkpoint);
+  const config = configOf(checkpoint, options.preset, options.set);
+  const memory = memoryOf(checkpoint, config);
+  const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
+  try {
+    const { gpu, check } = device;
+    const output = new ProgressLine();
+    const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);
+    const [dataset] = await openSplits(name, options.root ?? "", [options.split ?? config.data.evalSplit], output);
+    requireClasses(checkpoint, dataset.spec);
+    requireLabels(dataset, "tell the classes by");
+    const { spec, split, items } = dataset;
+    const { numClasses, classNames } = spec;
+    output.log(`${device.adapter}\n${items.length} images of ${name} ${split}, checkpoint ${checkpoint.path}`);
+    showCompilation(gpu, output);
+    const model = loadModel(gpu, { config, checkpoint, numClasses, verbose: options.verbose });
+    const samplesPerClass = Math.max(2, Math.floor(samples / numClasses));
+    const meter = await collectRepresentations(gpu, {
+      ...{ model, dataset, config, samplesPerClass, seed },
+      onProgress: (done, total) => output.show(`${done} of ${total} images`),
+    });
+    check();
+    const analysis = analyze(meter, {
+      ...{ memory, memoryLevel: REPRESENTATION, numClasses, seed },
+      onLevel: (level) => output.show(`silhouettes and projections of ${level}`),
+    });
+    output.clear();
+    const { path } = checkpoint;
+    const notes = notesOn(config, memory, analysis.levels[0].scatter.classes.map(({ count }) => count), classNames);
+    const subject = `${path}, ${name} ${split}, ${items.length} images, ${config.model.host} host`;
+    const out = options.out ?? join(dirname(path), `${basename(path, extname(path))}.analysis`);
+    const facts = { checkpoint: path, dataset: name, split, images: items.length, adapter: device.adapter };
+    const json = { ...facts, seed, samplesPerClass, classNames, notes, ...analysis };
+    await writeFileAtomic(join(out, "analysis.json"), `${JSON.stringify(json)}\n`);
+    for (const [file, svg] of analysisDrawings(analysis, spec, subject)) await writeFileAtomic(join(out, file), svg);
+    output.log(`\n${analysisTables(analysis, spec, notes)}\n\ndrawings and analysis.json in ${out}`);
+  } finally {
+    device.close();
+  }
+}
+
+function seedOf(text: string | undefined): number {
+  const seed = wholeNumber("seed", text, 0) ?? 0;
+  if (seed < 2 ** 32) return seed;
+  throw new UserError(`--seed is ${seed}, expected a whole number below 2^32`);
+}
+
+/** M, of a network that has one. */
+function memoryOf({ state }: Weights, { model, memory }: Config): AnalysisOptions["memory"] {
+  const stored = state.get("memory_module.memory");
+  if (model.segmentor !== "mcibi" || !memory.enabled || stored?.shape.length !== 3) return null;
+  const [classes, slotsPerClass, channels] = stored.shape;
+  const rows = { count: classes * slotsPerClass, channels, data: Float64Array.from(stored.data, Number) };
+  return { rows, slotsPerClass };
+}
+
+/** What the figures leave out, and what has to be known to read them. */
+function notesOn(
+  { model, memory: { hardAggregate } }: Config,
+  memory: AnalysisOptions["memory"],
+  counts: readonly number[],
+  classNames: readonly string[],
+): string[] {
+  const absent = classNames.filter((_, k) => counts[k] === 0);
+  const present = classNames.length - absent.length;
+  return [
+    ...(memory ? [] : ["this network has no memory: no C_bi, no cosines, no entropy of W"]),
+    ...(model.segmentor === "mcibi" ? [] : [`${model.segmentor} has no R either: the vectors are its backbone's last map`]),
+    ...(memory && hardAggregate ? ["the memory is mixed by the most likely class: the entropy is that of W before"] : []),
+    ...(absent.length > 0 ? [`no labelled cell is of ${absent.join(", ")}`] : []),
+    ...(present < 2 ? ["silhouettes and a ratio need two classes with cells"] : []),
+  ];
+}
+
+await runMain(main);
