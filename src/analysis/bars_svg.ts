@@ -11,6 +11,7 @@ interface Words {
 }
 
 const ROW = 24;
+const SERIES_STEP = 4.5;
 const LETTER = 7.2;
 const PLOT = { width: 420, gap: 70 } as const;
 
@@ -103,7 +104,8 @@ export function silhouetteSvg(series: readonly SilhouetteSeries[], legend: Legen
       ...values.flatMap((value, i) => {
         if (value === null) return [];
         const words = text(`${name}, ${series[i].name}: ${value.toFixed(3)}`, {}, "title");
-        return [element("circle", { class: `s${i}`, cx: at(value), cy: y, r: 5.5 }, words)];
+        const cy = y + SERIES_STEP * (i - (series.length - 1) / 2); // none hides another
+        return [element("circle", { class: `s${i}`, cx: at(value), cy, r: 4.5 }, words)];
       }),
     ];
   });

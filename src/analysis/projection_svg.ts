@@ -18,6 +18,8 @@ export interface Projection {
   readonly memory: readonly Placed[];
 }
 
+/** Room for the name of an axis beside the first panel. */
+const LEFT = MARGIN + 14;
 const PANEL = 430;
 const GAP = { x: 34, y: 62 } as const;
 const LEGEND_WIDTH = 170;
@@ -33,10 +35,10 @@ export function projectionSvg(
   words: { readonly title: string; readonly subtitle: string },
 ): string {
   const across = Math.max(...rows.map((row) => row.length));
-  const legendX = MARGIN + across * (PANEL + GAP.x);
+  const legendX = LEFT + across * (PANEL + GAP.x);
   const panels = rows.flatMap((row, r) =>
     row.flatMap((projection, c) => {
-      return panel(projection, legend, MARGIN + c * (PANEL + GAP.x), BODY + 22 + r * (PANEL + GAP.y));
+      return panel(projection, legend, LEFT + c * (PANEL + GAP.x), BODY + 22 + r * (PANEL + GAP.y));
     }),
   );
   const present = new Set(rows.flat(2).flatMap(({ points, memory }) => [...points, ...memory].map(({ label }) => label)));
@@ -49,8 +51,8 @@ export function projectionSvg(
 
 function panel({ title, axes, points, memory }: Projection, legend: Legend, left: number, top: number): string[] {
   const at = scaling([...points, ...memory], left, top);
-  const names = new Set([...points, ...memory].map(({ label }) => label)).size <= MOST_NAMED;
-  const labelled = memory.length > 0 ? memory : medians(points);
+  const isNamed = new Set([...points, ...memory].map(({ label }) => label)).size <= MOST_NAMED;
+  const labelled = memory.length > 0 ? memory : middles(points);
   const [horizontal, vertical] = axes;
   const middle = top + PANEL / 2;
   const faint = { class: "faint", "text-anchor": "middle" };
@@ -59,8 +61,8 @@ function panel({ title, axes, points, memory }: Projection, legend: Legend, left
     text(title, { class: "panel-head", x: left, y: top - 9 }),
     ...interleaved(points).map((point) => {
       const [cx, cy] = at(point);
-      const circle = { class: `k${point.label}`, "fill-opacity": 0.72, cx, cy, r: RADIUS };
-      return element("circle", circle, text(legend.classNames[point.label], {}, "title"));
+      const tooltip = isNamed ? "" : text(legend.classNames[point.label], {}, "title");
+      return element("circle", { class: `dot k${point.label}`, cx, cy, r: RADIUS }, tooltip);
     }),
     ...memory.map((point) => {
       const [x, y] = at(point);
@@ -68,7 +70,7 @@ function panel({ title, axes, points, memory }: Projection, legend: Legend, left
       const shape = { class: `ink k${point.label}`, points: corners.map((corner) => corner.map(round).join()).join(" ") };
       return element("polygon", shape, text(`memory: ${legend.classNames[point.label]}`, {}, "title"));
     }),
-    ...(names ? labels(labelled.map((point) => ({ point, at: at(point) })), legend, left, top) : []),
+    ...(isNamed ? labels(labelled.map((point) => ({ point, at: at(point) })), legend, left, top) : []),
     ...(horizontal ? [text(horizontal, { ...faint, x: left + PANEL / 2, y: top + PANEL + 17 })] : []),
     ...(vertical
       ? [text(vertical, { ...faint, x: left - 8, y: middle, transform: `rotate(-90 ${left - 8} ${middle})` })]
@@ -100,12 +102,14 @@ function interleaved(points: readonly Placed[]): Placed[] {
   return ranked.sort((a, b) => a.rank - b.rank).map(({ point }) => point);
 }
 
-/** The middle of every class, by each coordinate. */
-function medians(points: readonly Placed[]): Placed[] {
-  const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+/** Of every class the point nearest to the medians of its coordinates. */
+function middles(points: readonly Placed[]): Placed[] {
+  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
   return [...new Set(points.map(({ label }) => label))].map((label) => {
     const own = points.filter((point) => point.label === label);
-    return { label, x: middle(own.map(({ x }) => x)), y: middle(own.map(({ y }) => y)) };
+    const [mx, my] = [median(own.map(({ x }) => x)), median(own.map(({ y }) => y))];
+    const distance = ({ x, y }: Placed): number => (x - mx) ** 2 + (y - my) ** 2;
+    return own.reduce((best, point) => (distance(point) < distance(best) ? point : best));
   });
 }
 

@@ -37,6 +37,7 @@ text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f
 .halo { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
 .ink { stroke: #1f2328; stroke-width: 1.5; stroke-linejoin: round; }
 .void { fill: #eaeef2; }
+.dot { fill-opacity: 0.72; }
 `;
 
 const BASE_DARK = `
@@ -73,10 +74,12 @@ export function page({ width, height, title, subtitle, parts, legend }: Page): s
       ...SERIES.map((colour, i) => `.s${i} { fill: ${colour[ground]}; }`),
     ].join("\n");
   const dark = `@media (prefers-color-scheme: dark) {${BASE_DARK}${colours("dark")}\n}`;
-  const root = { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" };
+  const size = { width: Math.ceil(width), height: Math.ceil(height) };
+  const viewBox = `0 0 ${size.width} ${size.height}`;
+  const root = { xmlns: "http://www.w3.org/2000/svg", viewBox, ...size, role: "img" };
   const content = [
     element("style", {}, `${BASE}${colours("light")}\n${dark}\n`),
-    element("rect", { class: "page", width, height }),
+    element("rect", { class: "page", ...size }),
     text(title, { class: "head", x: MARGIN, y: 36 }),
     text(subtitle, { class: "faint", x: MARGIN, y: 58 }),
     ...parts,

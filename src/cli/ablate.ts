@@ -3,23 +3,17 @@ import { join } from "node:path";
 import { DEFAULT_PRESET, PRESET_SUMMARY, preset } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
 import { requireLabels } from "../data/dataset.ts";
-import type { Dataset } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
-import { LADDER_FIELDS, RUNGS, checkpointOf, planLadder, stateOf } from "../train/ablation.ts";
+import { LADDER_FIELDS, RUNGS, planLadder, stateOf } from "../train/ablation.ts";
 import type { AblationRun, RunState } from "../train/ablation.ts";
-import { ladderMarkdown, ladderReport, ladderTable } from "../train/ablation_report.ts";
-import { ProgressLine, duration } from "../train/progress.ts";
-import { runTraining } from "../train/run.ts";
+import { LadderProgress, climb } from "../train/ladder.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
-import type { CommandDevice } from "./device.ts";
 import { runMain } from "./main.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 import type { Values } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
-import type { Stop } from "./signals.ts";
 
 const COMMAND = {
   call: "npm run ablate --",
@@ -60,7 +54,13 @@ async function main(args: readonly string[]): Promise<number> {
     requireLabels(trainSet, "train on");
     requireLabels(evalSet, "evaluate on");
     const stop = stopOnSignals(() => output.log("stopping after this iteration; once more to end at once"));
-    return await climb({ runs, states, out, device, variants, trainSet, evalSet, output, stop });
+    const { gpu, adapter, check } = device;
+    output.log(adapter);
+    const ladder = { runs, states, out, gpu, adapter, check, variants, trainSet, evalSet, output };
+    const table = await climb({ ...ladder, signal: stop.signal });
+    if (table === null) return stop.exitCode();
+    output.log(`\n${table}\n\nresults in ${out}`);
+    return 0;
   } finally {
     device.close();
   }
@@ -78,121 +78,18 @@ function planFrom(options: Values<typeof COMMAND.options>): { runs: AblationRun[
     }
     setFieldFromOption(config, field);
   }
-  const seeds = list("seeds", options.seeds ?? "0").map((seed) => wholeNumber("seeds", seed, 0)!);
-  const hosts = list("hosts", options.hosts ?? config.model.host);
+  const seeds = list("seeds", options.seeds ?? "0", (part) => wholeNumber("seeds", part, 0)!);
+  const hosts = list("hosts", options.hosts ?? config.model.host, (part) => part);
   const out = options.out ?? join("runs", `ablation-${config.data.dataset}-${config.name}`);
   return { runs: planLadder({ config, hosts, seeds, out }), out };
 }
 
 /** The parts of a list with commas. */
-function list(name: string, text: string): string[] {
-  const parts = text.split(",").map((part) => part.trim());
+function list<T>(name: string, text: string, parse: (part: string) => T): T[] {
+  const parts = text.split(",").map((part) => parse(part.trim()));
   const twice = parts.find((part, i) => parts.indexOf(part) !== i);
-  if (twice !== undefined) throw new UserError(`--${name} ${text}: ${twice || "an empty entry"} stands there twice`);
+  if (twice !== undefined) throw new UserError(`--${name} ${text}: ${twice} stands there twice`);
   return parts;
-}
-
-interface Ladder {
-  readonly runs: readonly AblationRun[];
-  readonly states: Map<AblationRun, RunState>;
-  readonly out: string;
-  readonly device: CommandDevice;
-  readonly variants: Readonly<Record<string, string>>;
-  readonly trainSet: Dataset;
-  readonly evalSet: Dataset;
-  readonly output: LadderProgress;
-  readonly stop: Stop;
-}
-
-/** Does what is not done yet; returns the exit code. */
-async function climb(ladder: Ladder): Promise<number> {
-  const { runs, states, out, device, variants, output, stop } = ladder;
-  const left = runs.filter((run) => typeof states.get(run) === "string");
-  output.log(`${device.adapter}\n${runs.length - left.length} of ${runs.length} runs are finished in ${out}`);
-  let table = await writeReport(ladder);
-  for (const [i, run] of left.entries()) {
-    const place = `run ${runs.length - left.length + i + 1}/${runs.length}`;
-    output.log(`${place}: ${run.host}, ${run.rung.label}, seed ${run.seed}`);
-    output.begin(place, left.length - i - 1);
-    if (!(await trainOne(ladder, run))) return stop.exitCode();
-    output.end(states.get(run) === "new");
-    states.set(run, await stateOf(run, variants));
-    table = await writeReport(ladder);
-  }
-  output.clear();
-  output.log(`\n${table}\n\nresults in ${out}`);
-  return 0;
-}
-
-/** False when a signal stopped it. */
-async function trainOne({ states, device, variants, ...ladder }: Ladder, run: AblationRun): Promise<boolean> {
-  const { config, folder } = run;
-  const { gpu, check, adapter } = device;
-  const { trainSet, evalSet, output } = ladder;
-  const resume = states.get(run) === "stopped" ? await checkpointOf(run) : null;
-  if (!resume) await folder.discard();
-  try {
-    const confusion = await runTraining({
-      ...{ gpu, check, trainSet, evalSet, folder, resume, output },
-      description: { config, adapter, variants },
-      start: null,
-      signal: ladder.stop.signal,
-      onSecondsLeft: (seconds) => output.expect(seconds),
-    });
-    return confusion !== null;
-  } catch (cause) {
-    if (!(cause instanceof UserError)) throw cause;
-    throw new UserError(`${run.host}, ${run.rung.label}, seed ${run.seed}: ${cause.message}`, { cause });
-  }
-}
-
-/** Writes what is known so far; returns the table. */
-async function writeReport({ runs, states, out, evalSet }: Ladder): Promise<string> {
-  const known = [...states].flatMap(([run, state]) => (typeof state === "string" ? [] : [[run, state] as const]));
-  const report = ladderReport(runs, new Map(known), evalSet.spec.classNames);
-  await writeFileAtomic(join(out, "ablation.json"), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFileAtomic(join(out, "ablation.md"), ladderMarkdown(report));
-  return ladderTable(report);
-}
-
-/** Says with every progress line which run it is of, and how long all of them will take. */
-class LadderProgress extends ProgressLine {
-  #place = "";
-  #runsAfter = 0;
-  #started = 0;
-  /** Of the present run; NaN as long as nothing is known. */
-  #secondsLeft = NaN;
-  /** That whole runs took. */
-  readonly #durations: number[] = [];
-
-  begin(place: string, runsAfter: number): void {
-    this.#place = place;
-    this.#runsAfter = runsAfter;
-    this.#started = performance.now();
-    this.#secondsLeft = NaN;
-  }
-
-  /** @param isWhole whether the run was begun by `begin`, not continued */
-  end(isWhole: boolean): void {
-    if (isWhole) this.#durations.push((performance.now() - this.#started) / 1000);
-    this.#place = "";
-  }
-
-  expect(secondsLeft: number): void {
-    this.#secondsLeft = secondsLeft;
-  }
-
-  override show(text: string): void {
-    super.show(this.#place === "" ? text : `${this.#place}, all done in ${this.#total()} | ${text}`);
-  }
-
-  #total(): string {
-    const past = (performance.now() - this.#started) / 1000;
-    const sum = this.#durations.reduce((all, seconds) => all + seconds, 0);
-    const perRun = this.#durations.length > 0 ? sum / this.#durations.length : past + this.#secondsLeft;
-    const total = this.#secondsLeft + this.#runsAfter * perRun;
-    return Number.isFinite(total) ? duration(total) : "...";
-  }
 }
 
 await runMain(main);

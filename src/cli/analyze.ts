@@ -20,6 +20,8 @@ import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 
 const SAMPLES = 1000;
+/** Characters of a path that fit below a drawing's title. */
+const MOST_SHOWN = 60;
 
 const COMMAND = {
   call: "npm run analyze --",
@@ -84,7 +86,8 @@ async function main(args: readonly string[]): Promise<void> {
     output.clear();
     const { path } = checkpoint;
     const notes = notesOn(config, memory, analysis.levels[0].scatter.classes.map(({ count }) => count), classNames);
-    const subject = `${path}, ${name} ${split}, ${items.length} images, ${config.model.host} host`;
+    const shownPath = path.length > MOST_SHOWN ? `...${path.slice(3 - MOST_SHOWN)}` : path;
+    const subject = `${shownPath}, ${name} ${split}, ${items.length} images, ${config.model.host} host`;
     const out = options.out ?? join(dirname(path), `${basename(path, extname(path))}.analysis`);
     const facts = { checkpoint: path, dataset: name, split, images: items.length, adapter: device.adapter };
     const json = { ...facts, seed, samplesPerClass, classNames, notes, ...analysis };
