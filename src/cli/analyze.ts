@@ -2,7 +2,7 @@
 import { basename, dirname, extname, join } from "node:path";
 import { analyze } from "../analysis/analysis.ts";
 import type { AnalysisOptions } from "../analysis/analysis.ts";
-import { PRESET_NAMES } from "../config/presets.ts";
+import { PRESET_SUMMARY } from "../config/presets.ts";
 import type { Config } from "../config/config.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
@@ -16,7 +16,7 @@ import { REPRESENTATION, collectRepresentations } from "../train/representations
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
+import { INPUT_FIELDS, configOf, loadModel } from "./network.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 
 const SAMPLES = 1000;
@@ -30,14 +30,14 @@ const COMMAND = {
     "them, how alike the memory's rows are, how certain the class weights; draws them.",
   options: {
     checkpoint: { value: "FILE", help: "A run's checkpoints/last.safetensors, or an official .pth. Required." },
-    preset: { value: "NAME", help: `The network of weights from elsewhere, one of ${PRESET_NAMES.join(", ")}.` },
+    preset: { value: "NAME", help: `The network of weights from elsewhere: ${PRESET_SUMMARY}.` },
     dataset: { value: "NAME", help: `One of ${DATASET_NAMES.join(", ")}. Default: the one it was trained on.` },
     root: { value: "DIR", help: "The dataset's folder. Default: its environment variable or usual place." },
     split: { value: "NAME", help: "Whose pixels to look at. Default: what the training run evaluated on." },
     out: { value: "DIR", help: "Where the files go. Default: beside the checkpoint, its name ending in .analysis." },
     seed: { value: "N", help: "Of the sample that silhouettes and projections are of. Default: 0." },
     samples: { value: "N", help: `Pixels of that sample, shared evenly by the classes. Default: ${SAMPLES}.` },
-    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${ADJUSTABLE.join(", ")}; of a --preset any field.` },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${INPUT_FIELDS.join(", ")}; of a --preset any field.` },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<void> {
   const samples = wholeNumber("samples", options.samples, 2) ?? SAMPLES;
   const variants = parseVariants(options.variant);
   const checkpoint = await readWeights(options.checkpoint);
-  const config = configOf(checkpoint, options.preset, options.set);
+  const config = configOf(checkpoint, options, INPUT_FIELDS);
   const memory = memoryOf(checkpoint, config);
   const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
   try {
