@@ -16,9 +16,12 @@ import { REPRESENTATION, collectRepresentations } from "../train/representations
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { INPUT_FIELDS, configOf, loadModel } from "./network.ts";
+import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 
+/** What is about views and windows. */
+const EVAL_FIELDS = "eval.";
+const INPUT_FIELDS = ADJUSTABLE.filter((field) => field !== EVAL_FIELDS);
 const SAMPLES = 1000;
 /** Characters of a path that fit below a drawing's title. */
 const MOST_SHOWN = 60;
@@ -37,7 +40,7 @@ const COMMAND = {
     out: { value: "DIR", help: "Where the files go. Default: beside the checkpoint, its name ending in .analysis." },
     seed: { value: "N", help: "Of the sample that silhouettes and projections are of. Default: 0." },
     samples: { value: "N", help: `Pixels of that sample, shared evenly by the classes. Default: ${SAMPLES}.` },
-    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${INPUT_FIELDS.join(", ")}; of a --preset any field.` },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${INPUT_FIELDS.join(", ")}; of a --preset any field but eval's.` },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
@@ -56,9 +59,11 @@ async function main(args: readonly string[]): Promise<void> {
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const seed = seedOf(options.seed);
   const samples = wholeNumber("samples", options.samples, 2) ?? SAMPLES;
+  const ignored = options.set.find((field) => field.startsWith(EVAL_FIELDS));
+  if (ignored !== undefined) throw new UserError(`--set ${ignored}: an analysis sees every image once, as a whole`);
   const variants = parseVariants(options.variant);
   const checkpoint = await readWeights(options.checkpoint);
-  const config = configOf(checkpoint, options, INPUT_FIELDS);
+  const config = configOf(checkpoint, options.preset, options.set);
   const memory = memoryOf(checkpoint, config);
   const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
   try {

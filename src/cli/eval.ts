@@ -23,11 +23,8 @@ import { profileTable, scoreJson, scoreLine, scoreTable } from "../train/report.
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { INPUT_FIELDS, configOf, loadModel } from "./network.ts";
+import { ADJUSTABLE, configOf, loadModel } from "./network.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
-
-/** What can be changed of a checkpoint's configuration. */
-const ADJUSTABLE = ["eval.", ...INPUT_FIELDS];
 
 const COMMAND = {
   call: "npm run eval --",
@@ -65,7 +62,7 @@ async function main(args: readonly string[]): Promise<void> {
   const format = parseFormat(options);
   const variants = parseVariants(options.variant);
   const checkpoint = await readWeights(options.checkpoint);
-  const config = configOf(checkpoint, options, ADJUSTABLE);
+  const config = configOf(checkpoint, options.preset, options.set);
   const device = await openForCommand({ adapter, profile, variants });
   try {
     const { gpu, check } = device;

@@ -11,20 +11,15 @@ import type { Gpu } from "../runtime/gpu.ts";
 import { isCheckpoint, loadWeights } from "../train/checkpoint.ts";
 import type { Weights } from "../train/checkpoint.ts";
 
-/** Fields of the configuration that change how images reach a network, and not which network it is. */
-export const INPUT_FIELDS = ["data.size", "data.keepRatio", "data.workers"] as const;
+/** Fields of the configuration that change how a network is used, and not which network it is. */
+export const ADJUSTABLE = ["eval.", "data.size", "data.keepRatio", "data.workers"] as const;
 
 /**
  * The checkpoint's own configuration with some fields changed; for weights from elsewhere a preset with any.
  *
- * @param adjustable fields, or beginnings of them, that make sense for the command
  * @throws UserError where a preset is missing or one too many, for fields that cannot be changed or make no sense
  */
-export function configOf(
-  checkpoint: Weights,
-  { preset: name, set: fields }: { readonly preset?: string; readonly set: readonly string[] },
-  adjustable: readonly string[],
-): Config {
+export function configOf(checkpoint: Weights, name: string | undefined, fields: readonly string[]): Config {
   const { path } = checkpoint;
   const isOwn = isCheckpoint(checkpoint);
   if (isOwn && name !== undefined) {
@@ -36,8 +31,8 @@ export function configOf(
   }
   const config = isOwn ? structuredClone(checkpoint.config) : preset(name);
   for (const field of fields) {
-    if (isOwn && !adjustable.some((prefix) => field.startsWith(prefix))) {
-      throw new UserError(`--set ${field}: this command can change ${adjustable.join(", ")} only`);
+    if (isOwn && !ADJUSTABLE.some((prefix) => field.startsWith(prefix))) {
+      throw new UserError(`--set ${field}: evaluation can change ${ADJUSTABLE.join(", ")} only`);
     }
     setFieldFromOption(config, field);
   }

@@ -54,7 +54,7 @@ test("what cannot be done is said", async () => {
   const cases: readonly (readonly [command: string, args: readonly string[], ...words: string[]])[] = [
     ["ablate", ["--set", "memory.strategy=mean"], "memory.strategy=mean", "--hosts"],
     ["ablate", ["--seeds", "0,1,0"], "--seeds 0,1,0", "twice"],
-    ["analyze", [...checkpoint, "--set", "eval.flip=true"], "eval.flip=true", "data.size"],
+    ["analyze", [...checkpoint, "--set", "eval.flip=true"], "eval.flip=true", "once"],
     ["analyze", [...checkpoint, "--seed", "4294967296"], "--seed", "2^32"],
     ["analyze", [...checkpoint, "--split", "test"], "without labels"],
   ];
