@@ -115,27 +115,44 @@ function middles(points: readonly Placed[]): Placed[] {
 
 const LINE = 14;
 const LETTER = 6.6;
+/** Steps up and down that a name may be moved by. */
+const SHIFTS = [0, ...Array.from({ length: 16 }, (_, i) => (i % 2 ? -1 : 1) * 9 * ((i >> 1) + 1))];
 
-/** Class names beside their points, moved down or up where they would cover one that is there already. */
-function labels(
-  items: readonly { readonly point: Placed; readonly at: readonly [number, number] }[],
-  { classNames }: Legend,
-  left: number,
-  top: number,
-): string[] {
-  const taken: { x: number; y: number; width: number }[] = [];
+interface Item {
+  readonly point: Placed;
+  readonly at: readonly [number, number];
+}
+
+/** A rectangle by its left end, its middle line and half its height. */
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly half: number;
+}
+
+/** Class names beside their points, moved to where they cover neither each other nor points; a line leads there. */
+function labels(items: readonly Item[], { classNames }: Legend, left: number, top: number): string[] {
+  const taken: Box[] = items.map(({ at: [x, y] }) => ({ x: x - DIAMOND, y, width: 2 * DIAMOND, half: DIAMOND }));
   return [...items].sort((a, b) => a.at[1] - b.at[1]).map(({ point, at: [px, py] }) => {
     const name = classNames[point.label];
     const width = LETTER * name.length;
-    const x = Math.min(px + DIAMOND + 3, left + PANEL - width - 4);
-    const offsets = [0, ...Array.from({ length: 12 }, (_, i) => ((i % 2 ? -1 : 1) * LINE * ((i >> 1) + 1)) / 1.5)];
-    const isFree = (y: number): boolean =>
-      y > top + LINE && y < top + PANEL - 4 &&
-      taken.every((other) => Math.abs(other.y - y) >= LINE || x > other.x + other.width || other.x > x + width);
-    const y = offsets.map((offset) => py + 4 + offset).find(isFree) ?? py + 4;
-    taken.push({ x, y, width });
-    return text(name, { class: "halo", x, y });
+    const boxes = SHIFTS.flatMap((shift) =>
+      [px + DIAMOND + 3, px - DIAMOND - 3 - width].map((x) => ({ x, y: py + shift, width, half: LINE / 2 })),
+    );
+    const isInside = ({ x, y }: Box): boolean =>
+      x > left && x + width < left + PANEL && y > top + LINE / 2 && y < top + PANEL - LINE / 2;
+    const box = boxes.find((place) => isInside(place) && !taken.some((other) => overlap(place, other))) ?? boxes[0];
+    taken.push(box);
+    const isLeft = box.x < px;
+    const line = { class: "line", x1: px, y1: py, x2: isLeft ? box.x + width : box.x - 2, y2: box.y };
+    const words = { class: "halo", "text-anchor": isLeft ? "end" : "start", x: isLeft ? box.x + width : box.x, y: box.y + 4 };
+    return (box.y === py ? "" : element("line", line)) + text(name, words);
   });
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return Math.abs(a.y - b.y) < a.half + b.half && a.x < b.x + b.width && b.x < a.x + a.width;
 }
 
 function classKey(present: readonly number[], { classNames }: Legend, x: number, hasMemory: boolean): string[] {
