@@ -1,18 +1,25 @@
-/** The ladder: what its runs are, how they are stopped and continued, what is made of their results. */
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+/**
+ * The ladder: what its runs are, how they are stopped and continued, what is made of their results. Then both commands,
+ * as processes of their own, on what it has trained.
+ */
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Writable } from "node:stream";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { configOf, loadModel } from "../../src/cli/network.ts";
 import { openDataset } from "../../src/data/open.ts";
 import { UserError } from "../../src/errors.ts";
 import { RUNGS, planLadder, stateOf } from "../../src/train/ablation.ts";
 import type { AblationRun, RunResult, RunState } from "../../src/train/ablation.ts";
 import { ladderMarkdown, ladderReport, ladderTable, statistic } from "../../src/train/ablation_report.ts";
+import { readWeights } from "../../src/train/checkpoint.ts";
 import { LadderProgress, climb } from "../../src/train/ladder.ts";
+import { collectRepresentations } from "../../src/train/representations.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
+import { runCommand } from "../support/command.ts";
 import { testGpu } from "../support/gpu.ts";
 import { assertRejects } from "../support/throws.ts";
-import { TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
+import { TINY_SETTINGS, TemporaryFolder, runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
 
 const temporary = new TemporaryFolder();
 const root = temporary.join("data");
@@ -133,12 +140,14 @@ test("folders of other settings, damaged files and forced variants are named", a
   await assertRejects(() => stateOf(other[0], {}), UserError, run.folder.path, "optim.lr is 0.05", "0.1", "--out");
   await assertRejects(() => stateOf(run, { conv2d: "direct" }), UserError, "--variant");
   const result = `${run.folder.path}/result.json`;
+  const text = readFileSync(result);
   for (const damaged of ["{", "{}", "null"]) {
     writeFileSync(result, damaged);
     await assertRejects(() => stateOf(run, {}), UserError, result, "damaged");
   }
   rmSync(result);
   assert.is(await stateOf(run, {}), "stopped");
+  writeFileSync(result, text);
 });
 
 test("mean, spread and gain by hand", () => {
@@ -176,6 +185,75 @@ test("mean, spread and gain by hand", () => {
   assert.match(markdown, /\| fcn \| memory, cosine \| \d+ \| 0 \| 15\.00 \| -5\.00 \|/);
   assert.match(markdown, "| fcn | no memory | 50.00 |");
   assert.match(markdown, "so far 5 of 10 runs");
+});
+
+const out = temporary.join("ladder");
+const settings = [...TINY_SETTINGS, "train.epochs=1", "losses.memory.startEpoch=1", "train.saveEvery=1"];
+const last = (rung: string): string => `${out}/aspp/${rung}/seed-0/checkpoints/last.safetensors`;
+
+test("npm run ablate does again what is missing, and prints the table", async () => {
+  rmSync(`${out}/aspp/mean`, { recursive: true });
+  const table = readFileSync(`${out}/ablation.md`, "utf8");
+  const place = ["--dataset", "cityscapes", "--root", root, "--out", out];
+  const { code, stdout, stderr } = await runCommand("ablate", [...place, ...settings.flatMap((s) => ["--set", s])]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout, "4 of 5 runs are finished");
+  assert.match(stdout, "run 5/5: aspp, memory, mean, seed 0");
+  assert.match(stdout, /host +rung +parameters +seeds +mIoU % +gain/);
+  const scores = (text: string): string[] => text.split("\n").filter((line) => line.startsWith("| aspp"));
+  assert.equal(scores(readFileSync(`${out}/ablation.md`, "utf8")), scores(table));
+});
+
+test("npm run analyze of the last rung", async () => {
+  const folder = temporary.join("analysis");
+  const args = ["--checkpoint", last("consistent"), "--root", root, "--out", folder, "--samples", "100"];
+  const { code, stdout, stderr } = await runCommand("analyze", args);
+  assert.is(code, 0, stderr);
+  for (const words of ["R_aug", "entropy of W: mean", "rows filled", "no labelled cell is of"]) assert.match(stdout, words);
+  const files = ["analysis.json", "entropy.svg", "memory-cosine.svg", "projection.svg", "separation.svg"];
+  assert.equal(readdirSync(folder).sort(), files);
+  const analysis = JSON.parse(readFileSync(`${folder}/analysis.json`, "utf8"));
+  assert.equal(analysis.levels.map(({ name }: { name: string }) => name), ["R", "C_bi", "R_aug"]);
+  assert.is(analysis.memory.cosines.length, 19);
+  assert.is(analysis.entropy.count, analysis.levels[0].scatter.count);
+});
+
+test("of a network without memory what there is is collected", async () => {
+  const checkpoint = await readWeights(last("baseline"));
+  const own = configOf(checkpoint, undefined, []);
+  const model = loadModel(gpu, { config: own, checkpoint, numClasses: 19, verbose: false });
+  const dataset = await openDataset("cityscapes", { root, split: "val" });
+  const done: number[] = [];
+  const onProgress = (count: number): void => void done.push(count);
+  const meter = await collectRepresentations(gpu, { model, dataset, config: own, samplesPerClass: 5, seed: 0, onProgress });
+  model.dispose();
+  assert.equal([...meter.levels.keys()], ["R", "R_aug"]);
+  assert.is(meter.entropy, null);
+  assert.equal(done, [1, 2]);
+  const { classes, count } = meter.levels.get("R")!.scatter.summary();
+  const cells = 2 * (32 / 8) * (48 / 8); // of two images at an output stride of 8
+  assert.ok(count > cells / 2 && count < cells, `${count} of ${cells} cells have a label`);
+  assert.is(classes.length, 19);
+});
+
+test("what cannot be done is said", async () => {
+  const cases = [
+    ["ablate", ["--set", "memory.strategy=mean"], "--hosts"],
+    ["analyze", ["--checkpoint", "x", "--set", "eval.flip=true"], "once"],
+  ] as const;
+  const ended = await Promise.all(cases.map(([command, args]) => runCommand(command, args)));
+  cases.forEach(([, args, word], i) => {
+    assert.is(ended[i].code, 2, ended[i].stderr);
+    for (const words of [args[args.length - 1], word]) assert.match(ended[i].stderr, words);
+    assert.not.match(ended[i].stderr, /\n +at /);
+  });
+});
+
+test("--help of both", async () => {
+  const ended = await Promise.all([runCommand("ablate", ["--help"]), runCommand("analyze", ["--help"])]);
+  assert.equal(ended.map(({ code }) => code), [0, 0]);
+  for (const words of ["npm run ablate --", "hard aggregation"]) assert.match(ended[0].stdout, words);
+  for (const words of ["npm run analyze --", "t-SNE"]) assert.match(ended[1].stdout, words);
 });
 
 test.after(() => temporary[Symbol.dispose]());
