@@ -71,7 +71,8 @@ function filledSlots(rows: Points, { labels, emptySlots }: MemoryAnalysis): Samp
   const filled = labels.map((_, slot) => slot).filter((slot) => !emptySlots.includes(slot));
   const data = new Float64Array(filled.length * rows.channels);
   filled.forEach((slot, i) => data.set(row(rows, slot), i * rows.channels));
-  return { points: { count: filled.length, channels: rows.channels, data }, labels: filled.map((slot) => labels[slot]) };
+  const points = { count: filled.length, channels: rows.channels, data };
+  return { points, labels: filled.map((slot) => labels[slot]) };
 }
 
 /** The axes are those of the pixels; the map is one of pixels and slots together. */
@@ -80,7 +81,9 @@ function projections(name: string, { points, labels }: Sample, slots: Sample | n
   const axes = isEmpty ? { mean: new Float64Array(points.channels), axes: [], explained: [] } : pca(points, 2);
   const all = slots ? stacked(points, slots.points) : points;
   const allLabels = [...labels, ...(slots?.labels ?? [])];
-  const split = (placed: readonly Placed[]) => ({ points: placed.slice(0, labels.length), memory: placed.slice(labels.length) });
+  const split = (placed: readonly Placed[]) => {
+    return { points: placed.slice(0, labels.length), memory: placed.slice(labels.length) };
+  };
   const perplexity = Math.max(1, Math.min(TSNE_DEFAULTS.perplexity, (all.count - 1) / 3));
   const embedding = tsne(all, { perplexity, seed });
   const percent = (share: number): string => `${(100 * share).toFixed(0)} % of the variance`;

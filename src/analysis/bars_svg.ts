@@ -44,12 +44,17 @@ export function entropySvg({ classes, histogram, mean, count }: EntropySummary, 
       ...bars,
       ...(mean === null ? [] : [marker(at(mean), top, bottom, `all ${mean.toFixed(3)}`)]),
       text("share of the pixels", { class: "panel-head", x: start, y: top - 10 }),
-      ...histogramBars(histogram, count, start, top, height),
+      ...histogramBars({ histogram, count }, start, top, height),
     ],
   });
 }
 
-function histogramBars(histogram: readonly number[], count: number, left: number, top: number, height: number): string[] {
+function histogramBars(
+  { histogram, count }: Pick<EntropySummary, "histogram" | "count">,
+  left: number,
+  top: number,
+  height: number,
+): string[] {
   const shares = histogram.map((n) => (count > 0 ? n / count : 0));
   const most = Math.max(...shares) || 1;
   const width = PLOT.width / histogram.length;
@@ -58,7 +63,8 @@ function histogramBars(histogram: readonly number[], count: number, left: number
     const tall = ((height - 18) * share) / most;
     const x = left + i * width;
     const words = text(`${(i / histogram.length).toFixed(2)} and above: ${(100 * share).toFixed(1)} %`, {}, "title");
-    const bar = element("rect", { class: "s2", x: x + 1, y: top + height - tall, width: width - 2, height: tall }, words);
+    const place = { x: x + 1, y: top + height - tall, width: width - 2, height: tall };
+    const bar = element("rect", { class: "s2", ...place }, words);
     const isWorthIt = share >= 0.005;
     const number = text((100 * share).toFixed(0), {
       ...{ class: "faint small", x: x + width / 2, y: top + height - tall - 5, "text-anchor": "middle" },
@@ -92,11 +98,12 @@ export function silhouetteSvg(series: readonly SilhouetteSeries[], legend: Legen
   const at = (value: number): number => left + (plot * (value + 1)) / 2;
   const rows = names.flatMap((name, k) => {
     const y = top + ROW * (k + 0.5);
-    const values = series.map(({ silhouette }) => (k < legend.classNames.length ? silhouette.classes[k] : silhouette.mean));
+    const isClass = k < legend.classNames.length;
+    const values = series.map(({ silhouette }) => (isClass ? silhouette.classes[k] : silhouette.mean));
     const known = values.filter((value) => value !== null);
     const range = { class: "line", "stroke-width": 2, y1: y, y2: y };
     return [
-      text(name, { class: k < legend.classNames.length ? "" : "panel-head", x: left - 10, y: y + 4, "text-anchor": "end" }),
+      text(name, { class: isClass ? "" : "panel-head", x: left - 10, y: y + 4, "text-anchor": "end" }),
       ...(known.length > 1
         ? [element("line", { ...range, x1: at(Math.min(...known)), x2: at(Math.max(...known)) })]
         : []),

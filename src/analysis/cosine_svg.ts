@@ -12,11 +12,12 @@ export interface SlotMatrix {
 }
 
 /** Pixels per cell: numbers fit into the largest ones. */
-const CELL = { most: 40, least: 9, total: 640, forNumbers: 30, forNames: 9 } as const;
+const CELL = { most: 40, least: 9, total: 640, forNumbers: 30 } as const;
 /** From -1 over 0 to 1; of lightness that reads alike on light and dark ground. */
 const STOPS = [[33, 102, 172], [247, 247, 247], [178, 24, 43]] as const;
 const INK = ["#1f2328", "#ffffff"] as const;
 const LETTER = 6.8;
+const SCALE = { steps: 40, height: 200, width: 14 } as const;
 
 export function cosineSvg(matrix: SlotMatrix, legend: Legend, words: { title: string; subtitle: string }): string {
   const { labels, cosines } = matrix;
@@ -27,17 +28,20 @@ export function cosineSvg(matrix: SlotMatrix, legend: Legend, words: { title: st
   const font = Math.min(13, cell - 1);
   const left = MARGIN + room;
   const top = BODY + room * 0.75;
-  const parts = cosines.flatMap((row, i) => [
-    text(names[i], { x: left - 8, y: top + (i + 0.5) * cell + font * 0.36, "text-anchor": "end", style: `font-size:${font}px` }),
-    text(names[i], {
-      ...{ x: left + (i + 0.5) * cell + font * 0.36, y: top - 8, style: `font-size:${font}px` },
-      transform: `rotate(-48 ${left + (i + 0.5) * cell + font * 0.36} ${top - 8})`,
-    }),
-    ...row.flatMap((value, j) => square(value, left + j * cell, top + i * cell, cell, `${names[i]}, ${names[j]}`)),
-  ]);
+  const style = `font-size:${font}px`;
+  const parts = cosines.flatMap((row, i) => {
+    const middle = (i + 0.5) * cell + font * 0.36; // of the letters
+    const turn = `rotate(-48 ${left + middle} ${top - 8})`;
+    return [
+      text(names[i], { x: left - 8, y: top + middle, "text-anchor": "end", style }),
+      text(names[i], { x: left + middle, y: top - 8, transform: turn, style }),
+      ...row.flatMap((value, j) => square(value, left + j * cell, top + i * cell, cell, `${names[i]}, ${names[j]}`)),
+    ];
+  });
   const side = size * cell;
   const width = Math.max(left + side + 110, 560);
-  return page({ ...words, legend, width, height: top + side + MARGIN, parts: [...parts, ...scale(left + side + 28, top)] });
+  const height = top + Math.max(side, SCALE.height + 30) + MARGIN;
+  return page({ ...words, legend, width, height, parts: [...parts, ...scale(left + side + 28, top)] });
 }
 
 function slotName({ slotsPerClass }: SlotMatrix, { classNames }: Legend, label: number, index: number): string {
@@ -62,8 +66,6 @@ function colour(value: number): string {
   const mix = (channel: number): number => from[channel] + share * (to[channel] - from[channel]);
   return hex([mix(0), mix(1), mix(2)]);
 }
-
-const SCALE = { steps: 40, height: 200, width: 14 } as const;
 
 function scale(x: number, top: number): string[] {
   const step = SCALE.height / SCALE.steps;

@@ -41,9 +41,9 @@ export function projectionSvg(
       return panel(projection, legend, LEFT + c * (PANEL + GAP.x), BODY + 22 + r * (PANEL + GAP.y));
     }),
   );
-  const present = new Set(rows.flat(2).flatMap(({ points, memory }) => [...points, ...memory].map(({ label }) => label)));
+  const present = labelsOf(rows.flat().flatMap(({ points, memory }) => [...points, ...memory]));
   const hasMemory = rows.flat().some(({ memory }) => memory.length > 0);
-  const key = classKey([...present].sort((a, b) => a - b), legend, legendX, hasMemory);
+  const key = classKey(present, legend, legendX, hasMemory);
   const width = legendX + LEGEND_WIDTH;
   const height = BODY + 22 + rows.length * (PANEL + GAP.y) - GAP.y + 44;
   return page({ ...words, width, height, legend, parts: [...panels, ...key] });
@@ -51,7 +51,7 @@ export function projectionSvg(
 
 function panel({ title, axes, points, memory }: Projection, legend: Legend, left: number, top: number): string[] {
   const at = scaling([...points, ...memory], left, top);
-  const isNamed = new Set([...points, ...memory].map(({ label }) => label)).size <= MOST_NAMED;
+  const isNamed = labelsOf([...points, ...memory]).length <= MOST_NAMED;
   const labelled = memory.length > 0 ? memory : middles(points);
   const [horizontal, vertical] = axes;
   const middle = top + PANEL / 2;
@@ -67,7 +67,8 @@ function panel({ title, axes, points, memory }: Projection, legend: Legend, left
     ...memory.map((point) => {
       const [x, y] = at(point);
       const corners = [[x, y - DIAMOND], [x + DIAMOND, y], [x, y + DIAMOND], [x - DIAMOND, y]];
-      const shape = { class: `ink k${point.label}`, points: corners.map((corner) => corner.map(round).join()).join(" ") };
+      const outline = corners.map((corner) => corner.map(round).join()).join(" ");
+      const shape = { class: `ink k${point.label}`, points: outline };
       return element("polygon", shape, text(`memory: ${legend.classNames[point.label]}`, {}, "title"));
     }),
     ...(isNamed ? labels(labelled.map((point) => ({ point, at: at(point) })), legend, left, top) : []),
@@ -76,6 +77,11 @@ function panel({ title, axes, points, memory }: Projection, legend: Legend, left
       ? [text(vertical, { ...faint, x: left - 8, y: middle, transform: `rotate(-90 ${left - 8} ${middle})` })]
       : []),
   ];
+}
+
+/** Without repetitions, in ascending order. */
+function labelsOf(points: readonly Placed[]): number[] {
+  return [...new Set(points.map(({ label }) => label))].sort((a, b) => a - b);
 }
 
 /** One scale for both axes: distances on paper are those of the map. */
@@ -105,7 +111,7 @@ function interleaved(points: readonly Placed[]): Placed[] {
 /** Of every class the point nearest to the medians of its coordinates. */
 function middles(points: readonly Placed[]): Placed[] {
   const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
-  return [...new Set(points.map(({ label }) => label))].map((label) => {
+  return labelsOf(points).map((label) => {
     const own = points.filter((point) => point.label === label);
     const [mx, my] = [median(own.map(({ x }) => x)), median(own.map(({ y }) => y))];
     const distance = ({ x, y }: Placed): number => (x - mx) ** 2 + (y - my) ** 2;
@@ -144,9 +150,9 @@ function labels(items: readonly Item[], { classNames }: Legend, left: number, to
       x > left && x + width < left + PANEL && y > top + LINE / 2 && y < top + PANEL - LINE / 2;
     const box = boxes.find((place) => isInside(place) && !taken.some((other) => overlap(place, other))) ?? boxes[0];
     taken.push(box);
-    const isLeft = box.x < px;
-    const line = { class: "line", x1: px, y1: py, x2: isLeft ? box.x + width : box.x - 2, y2: box.y };
-    const words = { class: "halo", "text-anchor": isLeft ? "end" : "start", x: isLeft ? box.x + width : box.x, y: box.y + 4 };
+    const [anchor, x] = box.x < px ? ["end", box.x + width] : ["start", box.x];
+    const line = { class: "line", x1: px, y1: py, x2: x, y2: box.y };
+    const words = { class: "halo", "text-anchor": anchor, x, y: box.y + 4 };
     return (box.y === py ? "" : element("line", line)) + text(name, words);
   });
 }

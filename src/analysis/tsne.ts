@@ -167,7 +167,8 @@ function neighbours(distances: Float64Array, own: number, entropy: number): Floa
 function beginning(points: Points, seed: number): Float64Array {
   const axes = pca(points, 2);
   const { data, channels } = project(points, axes);
-  const spread = Math.sqrt(data.reduce((sum, value, i) => sum + (i % channels === 0 ? value * value : 0), 0) / points.count);
+  const squares = data.reduce((sum, value, i) => sum + (i % channels === 0 ? value * value : 0), 0);
+  const spread = Math.sqrt(squares / points.count); // along the first component
   const y = Float64Array.from({ length: 2 * points.count }, (_, i) => {
     const [p, axis] = [i >> 1, i & 1];
     const value = axis < channels && spread > 0 ? data[p * channels + axis] / spread : 0;

@@ -1,4 +1,4 @@
-/** `npm run ablate`: what each part of MCIBI is worth, by training the ladder of them with the same seeds and budget. */
+/** `npm run ablate`: what each part of MCIBI is worth, by training with and without it at the same seeds and budget. */
 import { join } from "node:path";
 import { DEFAULT_PRESET, PRESET_SUMMARY, preset } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
@@ -34,9 +34,10 @@ const COMMAND = {
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
   },
   notes:
-    "Runs are kept under OUT/HOST/RUNG/seed-N. The same command again goes on where it was stopped or killed: what is\n" +
-    "finished is not repeated. OUT/ablation.json and OUT/ablation.md are written anew after every run.\n" +
-    "Scores are those of the last checkpoint. The first Ctrl-C saves and ends, the second one ends at once.",
+    "Runs are kept under OUT/HOST/RUNG/seed-N. The same command again goes on where it was stopped or killed: what\n" +
+    "is finished is not repeated. OUT/ablation.json and OUT/ablation.md are written anew after every run.\n" +
+    "Scores are those of the last checkpoint. Where losses.memory.weight is 0, consistent learning has weight 1.\n" +
+    "The first Ctrl-C saves and ends, the second one ends at once.",
 } as const;
 
 async function main(args: readonly string[]): Promise<number> {

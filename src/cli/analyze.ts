@@ -21,7 +21,7 @@ import { parseOptions, wholeNumber } from "./options.ts";
 
 /** What is about views and windows. */
 const EVAL_FIELDS = "eval.";
-const INPUT_FIELDS = ADJUSTABLE.filter((field) => field !== EVAL_FIELDS);
+const INPUT_FIELDS = ADJUSTABLE.filter((field) => field !== EVAL_FIELDS).join(", ");
 const SAMPLES = 1000;
 /** Characters of a path that fit below a drawing's title. */
 const MOST_SHOWN = 60;
@@ -29,8 +29,8 @@ const MOST_SHOWN = 60;
 const COMMAND = {
   call: "npm run analyze --",
   summary:
-    "Measures how well a checkpoint's pixel representations keep the classes apart before and after the memory adds to\n" +
-    "them, how alike the memory's rows are, how certain the class weights; draws them.",
+    "Measures how well a checkpoint's pixel representations keep the classes apart before and after the memory adds\n" +
+    "to them, how alike the memory's rows are, how certain the class weights; draws them.",
   options: {
     checkpoint: { value: "FILE", help: "A run's checkpoints/last.safetensors, or an official .pth. Required." },
     preset: { value: "NAME", help: `The network of weights from elsewhere: ${PRESET_SUMMARY}.` },
@@ -40,12 +40,12 @@ const COMMAND = {
     out: { value: "DIR", help: "Where the files go. Default: beside the checkpoint, its name ending in .analysis." },
     seed: { value: "N", help: "Of the sample that silhouettes and projections are of. Default: 0." },
     samples: { value: "N", help: `Pixels of that sample, shared evenly by the classes. Default: ${SAMPLES}.` },
-    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${INPUT_FIELDS.join(", ")}; of a --preset any field but eval's.` },
+    set: { value: "PATH=VALUE", multiple: true, help: `Changes ${INPUT_FIELDS}; of a --preset any field but eval's.` },
     adapter: { value: "NAME", help: "Part of the name of the adapter to use. Default: the fastest one." },
     variant: { value: "OP=NAME", multiple: true, help: "Forces a kernel variant." },
     verbose: { help: "Lists every tensor that does not fit, instead of summing them up." },
   },
-  notes: `Writes analysis.json, separation.svg, projection.svg and, of a network with memory, memory-cosine.svg and entropy.svg.
+  notes: `Writes analysis.json, separation.svg, projection.svg; of a network with memory memory-cosine.svg, entropy.svg.
 
 R are the pixel representations, C_bi what the memory adds to them after attention, R_aug what the decoder sees; of the
 networks without memory R (of the toolbox's networks the backbone's last map) and what the decoder sees, where that is
@@ -127,14 +127,15 @@ function notesOn(
   classNames: readonly string[],
 ): string[] {
   const absent = classNames.filter((_, k) => counts[k] === 0);
-  const present = classNames.length - absent.length;
-  return [
-    ...(memory ? [] : ["this network has no memory: no C_bi, no cosines, no entropy of W"]),
-    ...(model.segmentor === "mcibi" ? [] : [`${model.segmentor} has no R either: the vectors are its backbone's last map`]),
-    ...(memory && hardAggregate ? ["the memory is mixed by the most likely class: the entropy is that of W before"] : []),
-    ...(absent.length > 0 ? [`no labelled cell is of ${absent.join(", ")}`] : []),
-    ...(present < 2 ? ["silhouettes and a ratio need two classes with cells"] : []),
+  const { segmentor } = model;
+  const notes: readonly (readonly [applies: boolean, note: string])[] = [
+    [!memory, "this network has no memory: no C_bi, no cosines, no entropy of W"],
+    [segmentor !== "mcibi", `${segmentor} has no R either: the vectors are its backbone's last map`],
+    [memory !== null && hardAggregate, "the memory is mixed by the most likely class: the entropy is that of W before"],
+    [absent.length > 0, `no labelled cell is of ${absent.join(", ")}`],
+    [classNames.length - absent.length < 2, "silhouettes and a ratio need two classes with cells"],
   ];
+  return notes.flatMap(([applies, note]) => (applies ? [note] : []));
 }
 
 await runMain(main);

@@ -1,6 +1,6 @@
 /**
- * The ladder of MCIBI's parts: the same network with one thing more, or another one, on every rung, each trained with the
- * same seeds, data order and budget. Layers that two rungs share begin with the same values.
+ * The ladder of MCIBI's parts: the same network with one thing more, or another one, on every rung, each trained with
+ * the same seeds, data order and budget. Layers that two rungs share begin with the same values.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -114,7 +114,8 @@ export type RunState = "new" | "stopped" | RunResult;
  *
  * @throws UserError when the folder holds a run of other settings, or a file there is damaged
  */
-export async function stateOf({ config, folder }: AblationRun, variants: RunDescription["variants"]): Promise<RunState> {
+export async function stateOf(run: AblationRun, variants: RunDescription["variants"]): Promise<RunState> {
+  const { config, folder } = run;
   if (!existsSync(join(folder.path, "config.json"))) return "new";
   const found = await folder.describe();
   const differences = configDifferences(found.config, config, ["that run", "this ladder"]);

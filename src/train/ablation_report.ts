@@ -140,7 +140,8 @@ function premises(report: LadderReport): string[] {
   const { dataset, trainSplit, evalSplit, images, preset, epochs, iterations, batchSize, adapters } = report;
   const { finishedRuns, plannedRuns } = report;
   return [
-    `${dataset}: trained on ${trainSplit}, last checkpoint scored on ${evalSplit}${images ? ` (${images} images)` : ""}`,
+    `${dataset}: trained on ${trainSplit}, last checkpoint scored on ${evalSplit}` +
+      (images ? ` (${images} images)` : ""),
     `preset ${preset}, ${epochs} epochs${iterations ? ` = ${iterations} iterations` : ""} of ${batchSize} images, ` +
       "the same for every rung",
     "mean ± sample standard deviation over the seeds; gain over the first rung, seed by seed",

@@ -15,12 +15,14 @@ export function analysisDrawings(analysis: Analysis, spec: DatasetSpec, subject:
     ["separation.svg", silhouetteSvg(series, spec, words("Silhouettes of pixel representations by class"))],
     ["projection.svg", projectionSvg(levels.map(({ pca, tsne }) => [pca, tsne]), spec, words("Pixel representations"))],
   ]);
-  if (memory) drawings.set("memory-cosine.svg", cosineSvg(memory, spec, words("Cosines between the rows of the memory")));
-  if (entropy) drawings.set("entropy.svg", entropySvg(entropy, spec, words("Entropy of the class weights W, from 0 to 1")));
+  const ofMemory = "Cosines between the rows of the memory";
+  const ofEntropy = "Entropy of the class weights W, from 0 to 1";
+  if (memory) drawings.set("memory-cosine.svg", cosineSvg(memory, spec, words(ofMemory)));
+  if (entropy) drawings.set("entropy.svg", entropySvg(entropy, spec, words(ofEntropy)));
   return drawings;
 }
 
-const show = (value: number | null, digits = 3): string => (value === null || Number.isNaN(value) ? "-" : value.toFixed(digits));
+const show = (value: number | null): string => (value === null || Number.isNaN(value) ? "-" : value.toFixed(3));
 
 /** The figures in tables; what could not be computed is said by `notes`. */
 export function analysisTables(analysis: Analysis, { classNames }: DatasetSpec, notes: readonly string[]): string {
@@ -63,7 +65,8 @@ function classTable({ levels, entropy }: Analysis, classNames: readonly string[]
   const rows = classNames.map((name, k) => {
     const { count, within, nearest } = first.scatter.classes[k];
     return [
-      ...[name, nearest ? classNames[nearest.label] : "-", String(count), show(within), show(nearest?.distance ?? null)],
+      ...[name, nearest ? classNames[nearest.label] : "-"],
+      ...[String(count), show(within), show(nearest?.distance ?? null)],
       ...levels.map(({ silhouette }) => show(silhouette.classes[k])),
       show(entropy?.classes[k] ?? null),
     ];

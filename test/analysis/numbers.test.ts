@@ -93,7 +93,8 @@ test("eigenvectors: of a known matrix, and A v = lambda v of a random one", () =
 test("principal components: of a known covariance", () => {
   // Four points with variances 9 along (3, 4) / 5, 1 along (-4, 3) / 5, around (10, -2).
   const [u, v] = [[0.6, 0.8], [-0.8, 0.6]];
-  const rows = [[3, 1], [3, -1], [-3, 1], [-3, -1]].map(([a, b]) => [10 + a * u[0] + b * v[0], -2 + a * u[1] + b * v[1]]);
+  const at = ([a, b]: number[]): number[] => [10 + a * u[0] + b * v[0], -2 + a * u[1] + b * v[1]];
+  const rows = [[3, 1], [3, -1], [-3, 1], [-3, -1]].map(at);
   const axes = pca(pointsOf(rows), 2);
   near(axes.mean[0], 10);
   near(axes.mean[1], -2);
