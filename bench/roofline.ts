@@ -7,7 +7,7 @@ import { short } from "./report.ts";
 import type { Row } from "./report.ts";
 import { title as nameOf } from "./results.ts";
 import type { Results } from "./results.ts";
-import { element, text } from "./svg.ts";
+import { element, text } from "../src/io/svg.ts";
 
 interface Family {
   readonly label: string;

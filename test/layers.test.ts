@@ -14,6 +14,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   optim: ["ops", "tensor", "runtime", "autograd"],
   config: ["nn", "models", "optim", "ops", "tensor", "runtime"],
   io: [],
+  analysis: ["io"],
   data: ["io"],
   export: ["config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   predict: ["config", "data", "io", "runtime", "tensor", "ops", "models", "train"],
@@ -26,8 +27,8 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   ops: ["autograd"],
   nn: ["autograd"],
   models: ["autograd"],
-  train: ["autograd", "optim", "config", "data", "io"],
-  cli: ["autograd", "optim", "config", "data", "io", "export", "predict", "verify"],
+  train: ["autograd", "optim", "config", "data", "io", "analysis"],
+  cli: ["autograd", "optim", "config", "data", "io", "analysis", "export", "predict", "verify"],
 };
 
 const NODE_FOLDERS = ["data", "io", "train", "cli", "predict", "verify"];

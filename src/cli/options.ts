@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { UserError } from "../errors.ts";
 import { ProgressLine } from "../train/progress.ts";
+import type { OutputOptions } from "../train/progress.ts";
 
 export interface Option {
   /** What the value stands for in the help text; flags have none. */
@@ -90,13 +91,18 @@ export const OUTPUT_OPTIONS = {
 } as const;
 
 /**
- * Where a command with these options says what it does.
+ * What those options ask for.
  *
  * @throws UserError for a format that does not exist
  */
-export function openOutput({ quiet, log = "text" }: { quiet: boolean; log?: string }): ProgressLine {
+export function outputOptions({ quiet, log = "text" }: { quiet: boolean; log?: string }): OutputOptions {
   if (log !== "text" && log !== "json") throw new UserError(`--log is "${log}", expected text or json`);
-  return new ProgressLine(process.stdout, { format: log, quiet });
+  return { format: log, quiet };
+}
+
+/** Where a command with these options says what it does; errors as of `outputOptions`. */
+export function openOutput(options: { quiet: boolean; log?: string }): ProgressLine {
+  return new ProgressLine(process.stdout, outputOptions(options));
 }
 
 const WIDTH = 100;

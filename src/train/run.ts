@@ -35,6 +35,8 @@ export interface RunOptions {
   /** Starts with these weights instead of random ones. */
   readonly start: StartingWeights | null;
   readonly output: ProgressLine;
+  /** Told after each iteration how long the rest of the run will take; NaN as long as nothing is known. */
+  readonly onSecondsLeft?: (seconds: number) => void;
   /** Finishes the present iteration, saves and returns. */
   readonly signal: AbortSignal;
   /** Throws what the device has reported since the last call. */
@@ -195,7 +197,7 @@ class Run {
 
   /** Takes in what an iteration was like, once that is known. */
   #report(epoch: number, iteration: Iteration): void {
-    const { output, gpu, folder } = this.#options;
+    const { output, gpu, folder, onSecondsLeft } = this.#options;
     const total = iteration.losses.get("total")!;
     if (!Number.isFinite(total)) {
       const saved = this.#saved > 0 ? ` ${folder.last} is from iteration ${this.#saved}, before that.` : "";
@@ -215,6 +217,7 @@ class Run {
       secondsLeft: left + this.#evaluationsAfter(epoch) * this.#evaluationSeconds,
     };
     this.#secondsLeft = status.secondsLeft;
+    onSecondsLeft?.(status.secondsLeft);
     output.show(iterationLine(iteration, status), iterationState(iteration, status));
     if (iteration.iteration % logEvery === 0) this.#logAverages(iteration);
     this.#latest = iteration;
