@@ -55,7 +55,7 @@ test("the guide to an operation of one's own does what it says", () => {
     const script = blocks.filter(([, language]) => language === "sh").map(([, , , text]) => text).join("\n");
     const { status, stdout, stderr } = spawnSync("bash", ["-euc", script], { cwd: copy, encoding: "utf8" });
     assert.is(status, 0, stdout + stderr);
-    assert.match(stdout, /\n3 passed, 0 failed, 0 skipped\n/);
+    assert.match(stdout, /\n4 passed, 0 failed, 0 skipped\n/);
     const printed = /# prints (.*)$/m.exec(script)![1];
     assert.ok(stdout.endsWith(`\n${printed}\n`), stdout);
   } finally {

@@ -102,13 +102,18 @@ function cut({ gpu }: Tensor, g: Conv2dGeometry): Cut {
   const bands: Band[] = [];
   for (let image = 0; image < g.n; image += Math.max(1, images)) {
     const n = Math.min(Math.max(1, images), g.n - image);
-    for (let oy = 0; oy < g.oh; oy += rows) {
-      const oh = Math.min(rows, g.oh - oy);
+    for (let row = 0; row < g.oh; row += rows) {
       for (let tap = 0; tap < g.kernel[0]; tap += taps) {
-        const top = oy * stride - padding + tap * dilation;
+        const shift = tap * dilation - padding;
+        // A single row of the window adds nothing where it lies in the padding: elsewhere it has none.
+        const isInside = images === 0 && taps === 1;
+        const oy = isInside ? Math.max(row, Math.ceil(-shift / stride)) : row;
+        const stop = isInside ? Math.floor((g.h - 1 - shift) / stride) + 1 : g.oh;
+        const oh = Math.min(row + rows, stop, g.oh) - oy;
+        const top = oy * stride + shift;
         const begin = Math.max(top, 0);
         const end = Math.min(top + (oh - 1) * stride + (taps - 1) * dilation + 1, g.h);
-        if (begin >= end) continue; // nothing but padding
+        if (oh <= 0 || begin >= end) continue; // nothing but padding
         const h = images > 0 ? g.h : end - begin;
         bands.push({
           geometry: { ...g, n, h, oh, kernel: [taps, g.kernel[1]], padding: [begin - top, g.padding[1]] },

@@ -1,6 +1,6 @@
 import type { Tune } from "../runtime/programs.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { showShape } from "../tensor/shape.ts";
+import { showShape, sizeOf } from "../tensor/shape.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { apply, defineOp } from "./define.ts";
 import { ndarray } from "./ndarray.ts";
@@ -71,7 +71,7 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
 /** Numbers of elements, with last axes that the kernels pad. */
 function paddedSizes(a: Tensor, b: Tensor, options: MatmulOptions) {
   const { batch, m, n } = dimensions(a.shape, b.shape, options);
-  const padded = ({ shape, size }: Tensor): number => (size / shape.at(-1)!) * toFour(shape.at(-1)!);
+  const padded = ({ shape }: Tensor): number => sizeOf(shape.slice(0, -1)) * toFour(shape.at(-1)!);
   return { a: padded(a), b: padded(b), y: batch * (options.transposeA ? toFour(m) : m) * toFour(n) };
 }
 

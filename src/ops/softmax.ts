@@ -37,8 +37,8 @@ const LONG_ROW = 256;
 const MANY_ROWS = 64;
 
 const softmaxOp = (name: string, log: boolean) => {
-  const dispatch = (x: Tensor, length: number, inner: number) => {
-    const sizes = { rows: x.size / length, length, inner };
+  const dispatch = (x: Tensor, length: number, outer: number, inner: number) => {
+    const sizes = { rows: outer * inner, length, inner };
     const long = sizes.length >= LONG_ROW && !(x.gpu.capabilities.isSoftware && sizes.rows >= MANY_ROWS);
     const variant = x.gpu.variants[name] ?? (long ? "group" : "row");
     const options = { params: { ...sizes }, constants: { LOG: log } };
@@ -52,8 +52,8 @@ const softmaxOp = (name: string, log: boolean) => {
     forward(ctx, [x], { dim }) {
       const y = Tensor.empty(x.gpu, x.shape);
       const { outer, length, inner } = rowsOf(x.shape, dim);
-      inBlocks({ outer, inner }, [x], [y], ([x], [y], _, inner) => {
-        const { entry, options } = dispatch(x, length, inner);
+      inBlocks({ outer, inner }, [x], [y], ([x], [y], outer, inner) => {
+        const { entry, options } = dispatch(x, length, outer, inner);
         x.gpu.run(`softmax.forward${entry}`, { x, y }, options);
       });
       ctx.save(y);
@@ -62,8 +62,8 @@ const softmaxOp = (name: string, log: boolean) => {
     backward(ctx, dy, [x], { dim }) {
       const dx = Tensor.empty(x.gpu, x.shape);
       const { outer, length, inner } = rowsOf(x.shape, dim);
-      inBlocks({ outer, inner }, [ctx.saved[0], dy], [dx], ([result, dy], [dx], _, inner) => {
-        const { entry, options } = dispatch(dy, length, inner);
+      inBlocks({ outer, inner }, [ctx.saved[0], dy], [dx], ([result, dy], [dx], outer, inner) => {
+        const { entry, options } = dispatch(dy, length, outer, inner);
         dy.gpu.run(`softmax.backward${entry}`, { result, dy, dx }, options);
       });
       return [dx];
