@@ -33,14 +33,22 @@ export type Values<O extends Options> = {
     : boolean;
 };
 
-export type Parsed<O extends Options> = Values<O> & { readonly operands: readonly string[] };
+/** What a command with operands gets besides. */
+export interface Operands {
+  readonly operands: readonly string[];
+}
 
 /**
- * Values by option name, and the other arguments as `operands`; null when help was asked for, which is printed then.
+ * Values by option name, and of a command that has operands those; null when help was asked for, which is printed then.
  *
  * @throws UserError naming an option that is unknown, lacks its value or has one too many
  */
-export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Parsed<O> | null {
+export function parseOptions<const O extends Options>(
+  command: Command<O> & { readonly operands: string },
+  args: readonly string[],
+): (Values<O> & Operands) | null;
+export function parseOptions<const O extends Options>(command: Command<O>, args: readonly string[]): Values<O> | null;
+export function parseOptions(command: Command<Options>, args: readonly string[]): object | null {
   const entries = Object.entries(command.options);
   const config = Object.fromEntries(
     entries.map(([name, { value, multiple = false }]) => {
@@ -58,7 +66,8 @@ export function parseOptions<const O extends Options>(command: Command<O>, args:
   const defaults = entries.map(([name, { value, multiple }]) => {
     return [name, value === undefined ? false : multiple ? [] : undefined];
   });
-  return { ...Object.fromEntries(defaults), ...values, operands: positionals } as Parsed<O>;
+  const operands = command.operands === undefined ? {} : { operands: positionals };
+  return { ...Object.fromEntries(defaults), ...values, ...operands };
 }
 
 type ParseConfig = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;

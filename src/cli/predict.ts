@@ -33,7 +33,7 @@ const SOME_SKIPPED = 3;
 const COMMAND = {
   call: "npm run predict --",
   summary: "Segments pictures: PNG and JPEG files, folders of them (at any depth), patterns such as 'frames/**/*.png'.",
-  operands: "INPUT...",
+  operands: "[INPUT...]",
   options: {
     checkpoint: {
       value: "FILE",

@@ -123,12 +123,12 @@ test("options: values, flags, repetition, defaults", () => {
   const name = { value: "X", help: "" };
   const options = { name, many: { ...name, multiple: true }, flag: { help: "" } };
   const command = { call: "x", summary: "", options } as const;
-  const operands: string[] = [];
-  assert.equal(parseOptions(command, []), { name: undefined, many: [], flag: false, operands });
+  assert.equal(parseOptions(command, []), { name: undefined, many: [], flag: false });
   const args = ["--many", "a=1", "--many=b", "--flag", "--name", "n"];
-  assert.equal({ ...parseOptions(command, args) }, { name: "n", many: ["a=1", "b"], flag: true, operands });
-  const open = { ...command, operands: "FILE..." };
-  assert.equal(parseOptions(open, ["a", "--flag", "b"])!.operands, ["a", "b"]);
+  assert.equal({ ...parseOptions(command, args) }, { name: "n", many: ["a=1", "b"], flag: true });
+  const withOperands = { ...command, operands: "FILE..." } as const;
+  assert.equal(parseOptions(withOperands, ["a", "--flag", "--", "-b"])!.operands, ["a", "-b"]);
+  assert.equal(parseOptions(withOperands, [])!.operands, []);
   assert.is(wholeNumber("n", undefined, 1), undefined);
   assert.is(wholeNumber("n", "12", 1), 12);
   for (const text of ["0", "", "1e99", "x"]) assert.throws(() => wholeNumber("n", text, 1), /--n is/);
