@@ -1,10 +1,7 @@
-import { augment, type Augmentation } from "./augment.ts";
+import { assembleBatch, networkInput } from "./assemble.ts";
+import type { BatchPlan, InputOptions } from "./assemble.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
-import { PURPOSE, Random } from "./random.ts";
-import type { Size } from "./raster.ts";
-import { keepRatioSize, resizeBilinear } from "./resize.ts";
 import { readSample, type Sample } from "./sample.ts";
-import { normalize, type PerChannel } from "./transforms.ts";
 
 /** What worker threads do. A job is plain data and its result depends on it alone, so any thread may take it. */
 
@@ -16,14 +13,9 @@ export interface SharedSample {
 }
 
 /** Decode (or take from memory) and augment the samples of one training batch. */
-export interface BatchJob {
+export interface BatchJob extends BatchPlan {
   readonly kind: "batch";
   readonly spec: DatasetSpec;
-  readonly augmentation: Augmentation;
-  readonly seed: number;
-  readonly epoch: number;
-  /** Position of the first sample in the epoch: what its random numbers depend on. */
-  readonly position: number;
   readonly samples: readonly { readonly item: DatasetItem; readonly decoded?: SharedSample }[];
   /** Hand back what had to be decoded, for the next time. */
   readonly keepDecoded: boolean;
@@ -39,16 +31,10 @@ export interface BatchResult {
 }
 
 /** Decode one sample and prepare its image for the network. */
-export interface EvaluationJob {
+export interface EvaluationJob extends InputOptions {
   readonly kind: "evaluation";
   readonly spec: DatasetSpec;
   readonly item: DatasetItem;
-  /** Size of the network's input; the image's own where absent. */
-  readonly size?: Size;
-  /** Fit into `size` instead of filling it. */
-  readonly keepRatio: boolean;
-  readonly mean: PerChannel;
-  readonly std: PerChannel;
 }
 
 export interface EvaluationResult {
@@ -69,29 +55,20 @@ export function runJob(job: Job): Promise<BatchResult | EvaluationResult> {
 }
 
 async function runBatch(job: BatchJob): Promise<BatchResult> {
-  const [height, width] = job.augmentation.crop;
-  const area = height * width;
-  const images = new Float32Array(job.samples.length * area * 3);
-  const labels = new Int32Array(job.samples.length * area);
   const decoded: (SharedSample | undefined)[] = [];
-  for (const [i, { item, decoded: known }] of job.samples.entries()) {
+  const samples: Sample[] = [];
+  for (const { item, decoded: known } of job.samples) {
     const sample = known ? fromShared(known) : await readSample(item, job.spec);
     decoded.push(!known && job.keepDecoded ? toShared(sample) : undefined);
-    const random = new Random(job.seed, job.epoch, job.position + i, PURPOSE.augment);
-    const { image, label } = augment(sample, job.augmentation, random);
-    images.set(image.data, i * area * 3);
-    labels.set(label.data, i * area);
+    samples.push(sample);
   }
-  return { images, labels, decoded };
+  return { ...assembleBatch(samples, job), decoded };
 }
 
-async function runEvaluation({ item, spec, size, keepRatio, mean, std }: EvaluationJob): Promise<EvaluationResult> {
-  const original = await readSample(item, spec);
-  const own: Size = [original.height, original.width];
-  const target = size && keepRatio ? keepRatioSize(own, size) : (size ?? own);
-  const resized = resizeBilinear({ height: own[0], width: own[1], channels: 3, data: original.image }, target);
-  const image = normalize(resized, { mean, std });
-  return { image: image.data, height: image.height, width: image.width, original };
+async function runEvaluation(job: EvaluationJob): Promise<EvaluationResult> {
+  const original = await readSample(job.item, job.spec);
+  const { data: image, height, width } = networkInput(original, job);
+  return { image, height, width, original };
 }
 
 function toShared({ height, width, image, label }: Sample): SharedSample {
