@@ -7,7 +7,7 @@ import type { Config } from "../config/config.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { readCheckpoint, readWeights } from "../train/checkpoint.ts";
+import { readCheckpoint, readWeights } from "../train/checkpoint.node.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { ProgressLine } from "../train/progress.ts";
 import { profileTable, scoreTable } from "../train/report.ts";

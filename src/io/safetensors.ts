@@ -1,4 +1,5 @@
 import { UserError } from "../errors.ts";
+import { narrowHalf, widenBfloat, widenHalf } from "./half.ts";
 
 /**
  * The safetensors format: an unsigned 64-bit little-endian header length, a JSON header, raw little-endian data.
@@ -6,6 +7,7 @@ import { UserError } from "../errors.ts";
  * little endian wherever WebGPU runs.
  */
 
+/** Element types that are in memory what they are in the file. */
 const ARRAY_OF = {
   F64: Float64Array,
   F32: Float32Array,
@@ -16,8 +18,13 @@ const ARRAY_OF = {
   U8: Uint8Array,
 } as const;
 
+/** Those that have no array here: 16 bits in the file, 32 in memory, where they keep their values. */
+const WIDEN = { F16: widenHalf, BF16: widenBfloat } as const;
+
+const DTYPES: readonly string[] = [...Object.keys(ARRAY_OF), ...Object.keys(WIDEN)];
+
 /** Types of elements, as the format spells them. */
-export type SafetensorsDtype = keyof typeof ARRAY_OF;
+export type SafetensorsDtype = keyof typeof ARRAY_OF | keyof typeof WIDEN;
 /** Elements of a tensor in a file. */
 export type SafetensorsData =
   | Float64Array
@@ -28,8 +35,9 @@ export type SafetensorsData =
   | Int8Array
   | Uint8Array;
 
-/** One stored tensor: row-major `data` with `shape`; a scalar has shape `[]`. */
+/** One stored tensor: row-major `data` with `shape`; a scalar has shape `[]`. Halves are widened to f32. */
 export interface StoredTensor {
+  /** In the file. */
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
   readonly data: SafetensorsData;
@@ -54,7 +62,7 @@ const ALIGNMENT = 8;
 const METADATA_KEY = "__metadata__";
 
 /**
- * Reads a whole file held in memory. Tensors are views into `bytes` where their alignment allows it, copies otherwise.
+ * Reads a whole file held in memory. Tensors are views into `bytes` where type and alignment allow it, copies otherwise.
  *
  * @param name what to call the file in errors
  * @throws SafetensorsError when the header is not well formed, a tensor's bytes do not fit its shape, or the tensors
@@ -84,31 +92,40 @@ export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): 
 
   const tensors = new Map<string, StoredTensor>();
   for (const { key, dtype, shape, begin, end } of entries) {
-    tensors.set(key, { dtype, shape, data: viewOrCopy(bytes, dtype, dataStart + begin, end - begin) });
+    tensors.set(key, { dtype, shape, data: decode(bytes, dtype, dataStart + begin, end - begin) });
   }
   return { metadata, tensors };
+}
+
+export interface SerializeOptions {
+  /** Writes f32 as F16, rounded to the nearest. */
+  readonly half?: boolean;
 }
 
 /**
  * Writes tensors and string metadata. The result depends on the arguments alone: larger element types come first
  * (which keeps every tensor aligned), otherwise the given order is kept.
  *
- * @throws SafetensorsError when the number of elements does not match a shape or a name is used twice
+ * @throws SafetensorsError when the number of elements does not match a shape, a name is used twice, or a number is
+ *   more than F16 can hold
  */
 export function serializeSafetensors(
   tensors: Iterable<readonly [string, { readonly shape: readonly number[]; readonly data: SafetensorsData }]>,
   metadata: Readonly<Record<string, string>> = {},
+  { half = false }: SerializeOptions = {},
 ): Uint8Array {
-  const entries = [...tensors].toSorted((a, b) => b[1].data.BYTES_PER_ELEMENT - a[1].data.BYTES_PER_ELEMENT);
+  const entries = [...tensors]
+    .map(([key, { shape, data }]) => [key, { shape, ...encode(key, data, half) }] as const)
+    .toSorted(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) header.set(METADATA_KEY, metadata);
   let offset = 0;
-  for (const [key, { shape, data }] of entries) {
+  for (const [key, { shape, dtype, data }] of entries) {
     if (header.has(key) || key === METADATA_KEY) throw new SafetensorsError(`tensor name "${key}" is already taken`);
     if (elementCount(shape) !== data.length) {
       throw new SafetensorsError(`tensor "${key}" has ${data.length} elements, its shape is [${shape}]`);
     }
-    header.set(key, { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] });
+    header.set(key, { dtype, shape, data_offsets: [offset, offset + data.byteLength] });
     offset += data.byteLength;
   }
 
@@ -158,9 +175,8 @@ function checkMetadata(value: unknown, fail: Fail): Record<string, string> {
 function checkEntry(key: string, value: unknown, dataLength: number, fail: Fail) {
   if (!isObject(value)) return fail(`tensor "${key}" is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
-  if (typeof dtype !== "string" || !Object.hasOwn(ARRAY_OF, dtype)) {
-    const supported = Object.keys(ARRAY_OF).join(", ");
-    return fail(`tensor "${key}" has dtype ${JSON.stringify(dtype)}, supported are ${supported}`);
+  if (typeof dtype !== "string" || !DTYPES.includes(dtype)) {
+    return fail(`tensor "${key}" has dtype ${JSON.stringify(dtype)}, supported are ${DTYPES.join(", ")}`);
   }
   if (!isCountArray(shape)) return fail(`tensor "${key}" has the malformed shape ${JSON.stringify(shape)}`);
   if (!isCountArray(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
@@ -170,7 +186,7 @@ function checkEntry(key: string, value: unknown, dataLength: number, fail: Fail)
   if (end > dataLength) {
     fail(`truncated: tensor "${key}" ends at byte ${end} of the data, which has ${dataLength} bytes`);
   }
-  const size = ARRAY_OF[dtype as SafetensorsDtype].BYTES_PER_ELEMENT;
+  const size = arrayOf(dtype as SafetensorsDtype).BYTES_PER_ELEMENT;
   // A product beyond 2^53 is inexact, and then larger than any real file: it can never equal end - begin.
   if (elementCount(shape) * size !== end - begin) {
     fail(`tensor "${key}" of ${dtype} [${shape}] does not fit its ${end - begin} bytes`);
@@ -178,13 +194,32 @@ function checkEntry(key: string, value: unknown, dataLength: number, fail: Fail)
   return { dtype: dtype as SafetensorsDtype, shape, begin, end };
 }
 
-function viewOrCopy(bytes: Uint8Array, dtype: SafetensorsDtype, start: number, length: number): SafetensorsData {
-  const Type = ARRAY_OF[dtype];
+/** The array that holds the stored bits. */
+function arrayOf(dtype: SafetensorsDtype) {
+  return isWidened(dtype) ? Uint16Array : ARRAY_OF[dtype];
+}
+
+const isWidened = (dtype: SafetensorsDtype): dtype is keyof typeof WIDEN => dtype in WIDEN;
+
+function decode(bytes: Uint8Array, dtype: SafetensorsDtype, start: number, length: number): SafetensorsData {
+  const stored = viewOrCopy(bytes, arrayOf(dtype), start, length);
+  return isWidened(dtype) ? WIDEN[dtype](stored as Uint16Array) : (stored as SafetensorsData);
+}
+
+function viewOrCopy(bytes: Uint8Array, Type: ReturnType<typeof arrayOf>, start: number, length: number) {
   const absolute = bytes.byteOffset + start;
   const count = length / Type.BYTES_PER_ELEMENT;
   if (absolute % Type.BYTES_PER_ELEMENT === 0) return new Type(bytes.buffer as ArrayBuffer, absolute, count);
   // Not slice(), which in a Buffer is a view.
   return new Type(new Uint8Array(bytes.subarray(start, start + length)).buffer);
+}
+
+function encode(key: string, data: SafetensorsData, half: boolean) {
+  if (!half || !(data instanceof Float32Array)) return { dtype: dtypeOf(data), data };
+  const narrow = narrowHalf(data);
+  const lost = data.findIndex((value, i) => Number.isFinite(value) && (narrow[i] & 0x7fff) === 0x7c00);
+  if (lost >= 0) throw new SafetensorsError(`tensor "${key}" holds ${data[lost]}, more than F16 can`);
+  return { dtype: "F16" as const, data: narrow };
 }
 
 function dtypeOf(data: SafetensorsData): SafetensorsDtype {

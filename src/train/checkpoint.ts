@@ -1,14 +1,15 @@
 /**
  * Checkpoints: safetensors files with the network under its official state_dict names, the optimiser's momentum under
  * `optimizer.momentum_buffer.<parameter>` in the same layout, and in the metadata whatever else the run needs to go on
- * with the same bytes: configuration, classes, counters, the state of the dropout generator.
+ * with the same bytes: configuration, classes, counters, the state of the dropout generator. This works on bytes alone,
+ * in browsers too; the files are checkpoint.node.ts's.
  */
 import type { Config } from "../config/config.ts";
-import type { DatasetSpec } from "../data/dataset.ts";
+import type { DatasetSpec, Rgb } from "../data/dataset.ts";
+import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
 import { UserError } from "../errors.ts";
-import { readFileBytes, writeFileAtomic } from "../io/files.node.ts";
-import { serializeSafetensors } from "../io/safetensors.ts";
-import { parseStateFile } from "../io/state_file.node.ts";
+import { parseSafetensors, serializeSafetensors } from "../io/safetensors.ts";
+import type { StateFile } from "../io/state_file.node.ts";
 import { readTensors } from "../nn/readback.ts";
 import { fromTorch, toTorch } from "../nn/state.ts";
 import type { LoadOptions, StateDict, StateTensor } from "../nn/state.ts";
@@ -19,6 +20,8 @@ import type { Trainer } from "./trainer.ts";
 const PROGRAM = "mcibi-webgpu checkpoint";
 const FORMAT = `${PROGRAM} 1`;
 const MOMENTUM = "optimizer.momentum_buffer.";
+/** How pixels reach the network. There is one way only: it is written for other programs. */
+const INPUT = { channels: "RGB", mean: IMAGENET_MEAN, std: IMAGENET_STD };
 const BACKBONE = "backbone_net.";
 /** The layers that lead to the prediction, by MCIBI's names and the other networks': the last knows the classes. */
 const DECODER = /^decoder(_stage2)?\.\d\.weight$/;
@@ -41,6 +44,8 @@ export interface Progress {
 export interface Subject {
   readonly dataset: string;
   readonly classNames: readonly string[];
+  /** Colours of the classes; checkpoints of earlier versions have none. */
+  readonly palette?: readonly Rgb[];
 }
 
 /** Parameters and buffers under their official names, whoever wrote them. */
@@ -63,6 +68,10 @@ export interface Checkpoint extends Weights {
 
 export const isCheckpoint = (weights: Weights): weights is Checkpoint => "config" in weights;
 
+export function subjectOf({ name, classNames, palette }: DatasetSpec): Subject {
+  return { dataset: name, classNames, palette };
+}
+
 /** The bytes of a checkpoint of the trainer as it is now; the same state gives the same bytes. */
 export async function serializeCheckpoint(
   trainer: Trainer,
@@ -71,39 +80,50 @@ export async function serializeCheckpoint(
   await trainer.drain(); // what follows waits without sleeping
   const state = await trainer.model.stateDict();
   const momentum = await readMomentum(trainer);
-  return serializeSafetensors([...state, ...momentum], {
+  const metadata = metadataOf({ config, subject, progress, masksDrawn: trainer.random.counter });
+  return serializeSafetensors([...state, ...momentum], metadata);
+}
+
+/** The bytes of a checkpoint that is to be used, and not to be trained on: no optimiser, numbers of half precision. */
+export function serializeHalf(checkpoint: Checkpoint): Uint8Array {
+  return serializeSafetensors(checkpoint.state, metadataOf(checkpoint), { half: true });
+}
+
+type Described = Pick<Checkpoint, "config" | "subject" | "progress" | "masksDrawn">;
+
+function metadataOf({ config, subject, progress, masksDrawn }: Described): Record<string, string> {
+  return {
     format: FORMAT,
     config: JSON.stringify({ ...config, data: { ...config.data, root: "" } }),
     subject: JSON.stringify(subject),
     progress: JSON.stringify(progress),
-    dropout: JSON.stringify({ masksDrawn: trainer.random.counter }),
-  });
-}
-
-/** Writes the bytes under each of the paths, whole or not at all. */
-export async function writeCheckpoint(bytes: Uint8Array, paths: readonly string[]): Promise<void> {
-  for (const path of paths) await writeFileAtomic(path, bytes);
+    dropout: JSON.stringify({ masksDrawn }),
+    input: JSON.stringify(INPUT),
+  };
 }
 
 /**
- * Reads a checkpoint; puts it on no device.
+ * Reads the bytes of a checkpoint; puts them on no device.
  *
- * @throws UserError naming the file when it cannot be read, is damaged, or is not one of these checkpoints
+ * @param path where they are from, for messages
+ * @throws UserError when they are damaged, or not one of these checkpoints
  */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const weights = await readWeights(path);
+export function parseCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
+  return requireCheckpoint(asWeights(parseSafetensors(bytes, `checkpoint ${path}`), path));
+}
+
+/** @throws UserError when they are weights alone */
+export function requireCheckpoint(weights: Weights): Checkpoint {
   if (isCheckpoint(weights)) return weights;
-  throw new UserError(`checkpoint ${path}: holds weights alone, expected a "${FORMAT}"`);
+  throw new UserError(`checkpoint ${weights.path}: holds weights alone, expected a "${FORMAT}"`);
 }
 
 /**
- * Reads one of these checkpoints or, as weights alone, a state_dict: a safetensors file or one of `torch.save`, such as
- * the official checkpoints are. Puts nothing on a device.
+ * What a file with tensors is: one of these checkpoints or, whoever wrote it, weights alone.
  *
- * @throws UserError naming the file when it cannot be read, is damaged, or is neither
+ * @throws UserError when it is a checkpoint of another version or a damaged one
  */
-export async function readWeights(path: string): Promise<Weights | Checkpoint> {
-  const { metadata, tensors } = parseStateFile(await readFileBytes(path, "checkpoint"), `checkpoint ${path}`);
+export function asWeights({ metadata, tensors }: StateFile, path: string): Weights | Checkpoint {
   if (metadata.format === FORMAT) return asCheckpoint(path, metadata, tensors);
   if (!metadata.format?.startsWith(PROGRAM)) return { path, state: tensors };
   throw new UserError(`checkpoint ${path}: its metadata names the format "${metadata.format}", expected "${FORMAT}"`);

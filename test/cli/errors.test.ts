@@ -7,7 +7,8 @@ import { UserError } from "../../src/errors.ts";
 import { encodePng } from "../../src/io/png.node.ts";
 import { serializeSafetensors } from "../../src/io/safetensors.ts";
 import { RandomState } from "../../src/nn/random_state.ts";
-import { loadWeights, readCheckpoint } from "../../src/train/checkpoint.ts";
+import { loadWeights } from "../../src/train/checkpoint.ts";
+import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { runCommand } from "../support/command.ts";
 import { cityscapesPaths, save, saveScene } from "../support/datasets.ts";
@@ -84,7 +85,7 @@ const CASES: readonly Case[] = [
   ["eval", ["--checkpoint", foreign, "--save", never, "--format", "jpg"], '"jpg"', "cityscapes-server"],
   ["export", [], "--checkpoint"],
   ["export", ["--checkpoint", foreign], foreign, "mcibi-webgpu checkpoint"],
-  ["export", ["--checkpoint", foreign, "--format", "pickle"], '"pickle"', "onnx or safetensors"],
+  ["export", ["--checkpoint", foreign, "--format", "pickle"], '"pickle"', "onnx, safetensors, half"],
   ["export", ["--checkpoint", foreign, "--size", "64"], '"64"', "height,width or dynamic"],
   ["export", ["--checkpoint", foreign, "--size", "64,0"], '"0"', "at least 1"],
   ["export", ["--checkpoint", foreign, "--format", "safetensors", "--size", "64,64"], "--size", "onnx"],

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { readCheckpoint } from "../../src/train/checkpoint.ts";
+import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { runCommand, startCommand } from "../support/command.ts";
 import type { Ended } from "../support/command.ts";

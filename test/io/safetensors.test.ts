@@ -19,6 +19,13 @@ function file(header: unknown, dataLength = 0): Uint8Array {
   return bytes;
 }
 
+/** A file with the tensor "a" of 16-bit elements. */
+function fileOf(dtype: string, bits: Uint16Array): Uint8Array {
+  const whole = file({ a: entry(dtype, [bits.length], [0, bits.byteLength]) }, bits.byteLength);
+  whole.set(new Uint8Array(bits.buffer), whole.length - bits.byteLength);
+  return whole;
+}
+
 const entry = (dtype: unknown, shape: unknown, offsets: unknown) => ({ dtype, shape, data_offsets: offsets });
 
 const bytesOf = (data: SafetensorsData) => [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
@@ -65,6 +72,45 @@ test("writing refuses a shape that does not fit and a name used twice", async ()
   await assertRejects(() => serializeSafetensors([["__metadata__", row]]), SafetensorsError, "already taken");
 });
 
+/** Numbers and the bits of their nearest halves: ties go to the even one, and carry where the fraction is full. */
+const HALVES: readonly (readonly [number, number])[] = [
+  [0, 0], [-0, 0x8000], [1, 0x3c00], [-2, 0xc000], [65504, 0x7bff], [65519.99, 0x7bff], [Infinity, 0x7c00],
+  [2 ** -14, 0x0400], [2 ** -24, 0x0001], [2 ** -25, 0x0000], [1.0001 * 2 ** -25, 0x0001], [1e-45, 0x0000],
+  [1023.5 * 2 ** -24, 0x0400], [1 + 2 ** -11, 0x3c00], [1 + 3 * 2 ** -11, 0x3c02], [2 - 2 ** -12, 0x4000],
+  [0.1, 0x2e66], [-1 / 3, 0xb555],
+];
+
+test("halves are written to the nearest, read as f32 from any offset, and counters beside them stay whole", async () => {
+  const numbers = Float32Array.from([...HALVES.map(([number]) => number), NaN]);
+  const counter = { shape: [1], data: BigInt64Array.of(2n ** 40n) };
+  const written = serializeSafetensors(
+    [["h", { shape: [numbers.length], data: numbers }], ["n", counter]], {}, { half: true },
+  );
+  const memory = new Uint8Array(1 + written.length);
+  memory.set(written, 1);
+  const { tensors } = parseSafetensors(memory.subarray(1));
+  const found = tensors.get("h")!;
+  assert.is(found.dtype, "F16");
+  const every = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+  const widened = parseSafetensors(fileOf("F16", every)).tensors.get("a")!.data as Float32Array;
+  assert.equal([...found.data], [...HALVES.map(([, bits]) => widened[bits]), NaN]);
+  assert.equal(tensors.get("n")!.data, counter.data);
+
+  // Every half is what it is, whatever its bits.
+  const again = serializeSafetensors([["a", { shape: [65536], data: widened }]], {}, { half: true });
+  const twice = parseSafetensors(again).tensors.get("a")!.data;
+  assert.equal(new Uint32Array(twice.buffer), new Uint32Array(widened.map((x) => (Number.isNaN(x) ? NaN : x)).buffer));
+
+  const large = { shape: [2], data: Float32Array.of(1, -70000) };
+  await assertRejects(() => serializeSafetensors([["w", large]], {}, { half: true }), SafetensorsError, '"w"', "-70000");
+});
+
+test("bfloat16 is the upper half of f32", () => {
+  const { dtype, data } = parseSafetensors(fileOf("BF16", Uint16Array.of(0x3f80, 0xc049, 0x0001, 0x7f80))).tensors.get("a")!;
+  assert.is(dtype, "BF16");
+  assert.equal([...data], [1, -3.140625, 2 ** -133, Infinity]);
+});
+
 const BROKEN: [what: string, bytes: Uint8Array, ...message: string[]][] = [
   ["no length", new Uint8Array(5), "5 bytes are too few"],
   ["huge header length", new Uint8Array(64).fill(0xff), "not a safetensors file"],
@@ -73,12 +119,13 @@ const BROKEN: [what: string, bytes: Uint8Array, ...message: string[]][] = [
   ["not UTF-8", Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0xff), "not valid JSON"],
   ["array header", file("[]"), "not a JSON object"],
   ["metadata value", file({ __metadata__: { epoch: 3 } }), "__metadata__", '"epoch"'],
-  ["dtype", file({ a: entry("F16", [1], [0, 2]) }, 2), '"a"', '"F16"', "supported are"],
+  ["dtype", file({ a: entry("F8_E4M3", [1], [0, 1]) }, 1), '"a"', '"F8_E4M3"', "supported are", "BF16"],
   ["inherited dtype", file({ a: entry("toString", [1], [0, 2]) }, 2), '"toString"'],
   ["shape", file({ a: entry("F32", [-1], [0, 4]) }, 4), '"a"', "shape [-1]"],
   ["fractional shape", file({ a: entry("F32", [0.5, 2], [0, 4]) }, 4), "shape"],
   ["offsets", file({ a: entry("F32", [1], [4, 0]) }, 4), "data_offsets [4,0]"],
   ["cut data", file({ a: entry("F32", [2], [0, 8]) }, 7), "truncated", "byte 8", "7 bytes"],
+  ["size of halves", file({ a: entry("F16", [2], [0, 8]) }, 8), '"a"', "does not fit its 8 bytes"],
   ["size", file({ a: entry("F32", [3], [0, 8]) }, 8), '"a"', "does not fit its 8 bytes"],
   ["overflowing size", file({ a: entry("U8", [2 ** 32, 2 ** 32], [0, 0]) }), "does not fit"],
   ["infinite size", file({ a: entry("U8", [...Array(20).fill(2 ** 52), 0], [0, 8]) }, 8), "does not fit"],
