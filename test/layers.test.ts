@@ -15,6 +15,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   config: ["nn", "models", "optim", "ops", "tensor", "runtime"],
   io: [],
   data: ["io"],
+  demo: ["device", "config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   export: ["config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   verify: ["config", "data", "io", "optim", "autograd", "device", "runtime", "tensor", "ops", "nn", "models", "train"],
 };
@@ -26,7 +27,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   nn: ["autograd"],
   models: ["autograd"],
   train: ["autograd", "optim", "config", "data", "io"],
-  cli: ["autograd", "optim", "config", "data", "io", "export", "verify"],
+  cli: ["autograd", "optim", "config", "data", "io", "export", "verify", "demo"],
 };
 
 const NODE_FOLDERS = ["data", "io", "train", "cli", "verify"];
@@ -67,7 +68,7 @@ for (const file of sources().filter((f) => f.includes("/"))) {
         assert.ok(allowed(folder).includes(other), `imports ${path}; ${folder} may import ${allowed(folder).join(", ") || "nothing"}`);
         const nodeFile = path.includes(".node.") && !file.includes(".node.") && !NODE_FOLDERS.includes(folder);
         assert.not(nodeFile, `imports ${path}, which is for Node only`);
-      } else if (/^(node:|webgpu$|sharp$|tsx)/.test(target)) {
+      } else if (/^(node:|webgpu$|sharp$|tsx|esbuild$)/.test(target)) {
         assert.ok(file.includes(".node.") || NODE_FOLDERS.includes(folder), `imports ${target}: only *.node.ts and ${NODE_FOLDERS.join(", ")} may`);
       } else {
         assert.unreachable(`imports ${target}, a package this test does not know`);

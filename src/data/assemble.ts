@@ -1,12 +1,8 @@
-/** From decoded samples to what networks take, in training and in evaluation. */
+/** From decoded samples to a batch to train on. */
 import { augment } from "./augment.ts";
 import type { Augmentation } from "./augment.ts";
 import { PURPOSE, Random } from "./random.ts";
-import type { Raster, Size } from "./raster.ts";
-import { keepRatioSize, resizeBilinear } from "./resize.ts";
 import type { Sample } from "./sample.ts";
-import { normalize } from "./transforms.ts";
-import type { PerChannel } from "./transforms.ts";
 
 /** How the samples of a batch are augmented. */
 export interface BatchPlan {
@@ -30,24 +26,4 @@ export function assembleBatch(samples: readonly Sample[], { augmentation, seed, 
     labels.set(label.data, i * area);
   }
   return { images, labels };
-}
-
-/** How an image reaches the network in evaluation. */
-export interface InputOptions {
-  /** Size of the network's input; the image's own where absent. */
-  readonly size?: Size;
-  /** Fit into `size` instead of filling it. */
-  readonly keepRatio: boolean;
-  readonly mean: PerChannel;
-  readonly std: PerChannel;
-}
-
-/** Normalised RGB `[h, w, 3]`. */
-export function networkInput(
-  { height, width, image }: Pick<Sample, "height" | "width" | "image">,
-  { size, keepRatio, mean, std }: InputOptions,
-): Raster<Float32Array> {
-  const own: Size = [height, width];
-  const target = size && keepRatio ? keepRatioSize(own, size) : (size ?? own);
-  return normalize(resizeBilinear({ height, width, channels: 3, data: image }, target), { mean, std });
 }

@@ -1,6 +1,7 @@
-import { assembleBatch, networkInput } from "./assemble.ts";
-import type { BatchPlan, InputOptions } from "./assemble.ts";
+import { assembleBatch } from "./assemble.ts";
+import type { BatchPlan } from "./assemble.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
+import { type InputOptions, networkInput } from "./input.ts";
 import { readSample, type Sample } from "./sample.ts";
 
 /** What worker threads do. A job is plain data and its result depends on it alone, so any thread may take it. */
@@ -65,10 +66,11 @@ async function runBatch(job: BatchJob): Promise<BatchResult> {
   return { ...assembleBatch(samples, job), decoded };
 }
 
-async function runEvaluation(job: EvaluationJob): Promise<EvaluationResult> {
-  const original = await readSample(job.item, job.spec);
-  const { data: image, height, width } = networkInput(original, job);
-  return { image, height, width, original };
+async function runEvaluation({ item, spec, ...options }: EvaluationJob): Promise<EvaluationResult> {
+  const original = await readSample(item, spec);
+  const { height, width, image } = original;
+  const input = networkInput({ height, width, channels: 3, data: image }, options);
+  return { image: input.data, height: input.height, width: input.width, original };
 }
 
 function toShared({ height, width, image, label }: Sample): SharedSample {

@@ -1,5 +1,5 @@
 /** Making the page's files from the sources, in memory. */
-import { readdir } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -43,4 +43,15 @@ export async function bundleScripts(scripts: Readonly<Record<string, string>>): 
     logLevel: "silent", // errors are thrown
   });
   return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+}
+
+const SCRIPTS = { main: "page/main.ts", engine: "engine.worker.ts", scenes: "scenes.worker.ts" };
+const OTHERS = ["page/index.html", "page/style.css", "../predict/pretrained/tiny.safetensors"];
+
+/** Everything that the page consists of. */
+export async function pageFiles(): Promise<Files> {
+  const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+  const scripts = Object.entries(SCRIPTS).map(([name, file]) => [name, pathOf(file)] as const);
+  const others = OTHERS.map(async (file) => [basename(file), await readFile(pathOf(file))] as const);
+  return new Map([...(await Promise.all(others)), ...(await bundleScripts(Object.fromEntries(scripts)))]);
 }

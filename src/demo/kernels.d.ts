@@ -1,5 +1,5 @@
-/** The text of every kernel file by name: bundle.node.ts makes this module. */
-declare module "*/kernels/*.wgsl" {
+/** `import texts from "…/kernels/*.wgsl"`, the star included: the text of every kernel file by name; see bundle.node.ts. */
+declare module "*.wgsl" {
   const texts: Readonly<Record<string, string>>;
   export default texts;
 }
