@@ -32,6 +32,8 @@ export interface Segmentation {
   readonly shares: Float64Array;
   /** From the pixels of the picture to the classes in memory. */
   readonly milliseconds: number;
+  /** Kernels were compiled for it, and that is in the time. */
+  readonly compiled: boolean;
 }
 
 /** What one pixel of the feature map draws on; [rows, columns] is the size of that map. */
@@ -75,6 +77,7 @@ export class Network {
   async segment(picture: Picture): Promise<Segmentation> {
     const { height, width } = picture;
     const begun = performance.now();
+    const pipelines = this.gpu.pipelines;
     const prediction = this.#inEvaluation(() => {
       using _ = this.gpu.arena();
       return predictClasses(this.model, this.#upload(picture), [height, width], this.config.eval).keep();
@@ -84,7 +87,7 @@ export class Network {
     const milliseconds = performance.now() - begun;
     const shares = new Float64Array(this.subject.classNames.length);
     for (const id of classes) shares[id] += 1 / classes.length;
-    return { height, width, classes, shares, milliseconds };
+    return { height, width, classes, shares, milliseconds, compiled: this.gpu.pipelines > pipelines };
   }
 
   /** What the pixel draws on whose place is (x, y), in 0..1 from the top left corner. */

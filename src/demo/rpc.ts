@@ -53,13 +53,14 @@ export function connect<T, E = never>(worker: Worker, onEvent: (event: E) => voi
     waiting.clear();
   });
   return new Proxy({} as Remote<T>, {
-    get: (_, method: string) => (...args: unknown[]) => {
+    // `await` asks everything whether it is a promise.
+    get: (_, method: string) => method !== "then" && ((...args: unknown[]) => {
       if (failure) return Promise.reject(failure);
       const call = withResolvers();
       waiting.set(++calls, call);
       worker.postMessage({ id: calls, method, args } satisfies Call);
       return call.promise;
-    },
+    }),
   });
 }
 

@@ -2,7 +2,6 @@
 import { UserError } from "../../errors.ts";
 import type { EngineEvent, NetworkInfo } from "../engine.ts";
 import type { EngineWorker } from "../engine.worker.ts";
-import type { Segmentation } from "../network.ts";
 import { connect } from "../rpc.ts";
 import type { Remote } from "../rpc.ts";
 import type { Scenes } from "../scenes.worker.ts";
@@ -14,7 +13,7 @@ interface Happenings {
   /** Another network is asked from now on. */
   network: NetworkInfo;
   /** Another picture is segmented; the stage shows it already. */
-  segmented: { readonly shown: Shown; readonly segmentation: Segmentation };
+  segmented: { readonly shown: Shown };
 }
 
 export class App {

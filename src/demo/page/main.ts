@@ -40,10 +40,9 @@ await app.attempt(async () => {
   });
   openTabs((name) => {
     tab = name;
-    memory.close();
-    train.close();
+    for (const view of [segment, memory, train]) view.close();
     if (name === "train") train.open();
-    else segment.draw();
+    if (name === "segment" || name === "memory") segment.open(); // the picture is in both
     if (name === "memory") memory.open();
   });
   await networks.loadShipped();
