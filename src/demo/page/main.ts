@@ -10,8 +10,9 @@ import { Stage } from "./stage.ts";
 import { openTabs } from "./tabs.ts";
 import { TrainView } from "./train.ts";
 
-/** After the last kernel, before the note on compiling goes. */
+/** Before the note on compiling goes: after the last kernel, and where no further one is heard of. */
 const LINGER_MS = 600;
+const SILENCE_MS = 10_000;
 const CONTROLS = "button, input, select";
 
 const app = new App();
@@ -40,6 +41,7 @@ await app.attempt(async () => {
   });
   openTabs((name) => {
     tab = name;
+    byId("canvas").setAttribute("role", name === "memory" ? "application" : "img"); // arrow keys choose a pixel there
     for (const view of [segment, memory, train]) view.close();
     if (name === "train") train.open();
     if (name === "segment" || name === "memory") segment.open(); // the picture is in both
@@ -57,10 +59,10 @@ function showCompiling(): void {
     clearTimeout(hiding);
     status.textContent = `Compiling kernels: ${event.done} of ${event.total}`;
     status.classList.add("busy");
-    if (event.done < event.total) return;
-    hiding = setTimeout(() => {
+    const hide = (): void => {
       status.textContent = "";
       status.classList.remove("busy");
-    }, LINGER_MS);
+    };
+    hiding = setTimeout(hide, event.done < event.total ? SILENCE_MS : LINGER_MS);
   });
 }
