@@ -1,5 +1,5 @@
 /** The curves of a training: loss, its running mean, and the accuracy on the scene that is shown. */
-const [LEFT, RIGHT, TOP, BOTTOM] = [30, 370, 10, 185];
+const [LEFT, RIGHT, TOP, BOTTOM] = [26, 358, 10, 185];
 /** Weight of the past in the running mean. */
 const INERTIA = 0.9;
 const SVG = "http://www.w3.org/2000/svg";
@@ -43,10 +43,10 @@ export function drawCurves(svg: SVGElement, { iterations, losses, accuracies }: 
   svg.setAttribute("aria-label", `Loss and accuracy: ${words.filter((text) => text !== "").join("; ") || "nothing yet"}`);
 }
 
-/** The next of 1, 2, 5, 10, ... times a power of ten. */
+/** The next number of one digit that halves well, times a power of ten. */
 function niceAbove(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 5, 10].find((step) => step * power >= value)!;
+  return power * [1, 2, 3, 4, 6, 8, 10].find((step) => step * power >= value)!;
 }
 
 function shape(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
