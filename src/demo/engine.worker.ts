@@ -26,7 +26,8 @@ const emit = expose<EngineEvent>(
   new Proxy(starter, {
     get(_, method: string) {
       if (method in starter) return starter[method as "open"];
-      return (...args: never[]) => (engine as unknown as Record<string, (...args: never[]) => unknown>)[method](...args);
+      const methods = engine as unknown as Record<string, (...args: never[]) => unknown>;
+      return (...args: never[]) => methods[method](...args);
     },
   }),
 );

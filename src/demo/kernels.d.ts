@@ -1,4 +1,4 @@
-/** `import texts from "…/kernels/*.wgsl"`, the star included: the text of every kernel file by name; see bundle.node.ts. */
+/** `import texts from "…/kernels/*.wgsl"`, with the star: the text of every kernel by file name; see bundle.node.ts. */
 declare module "*.wgsl" {
   const texts: Readonly<Record<string, string>>;
   export default texts;

@@ -25,16 +25,16 @@ export async function openGpu(): Promise<OpenedGpu> {
   if (!navigator.gpu) {
     throw new UserError(
       isSecureContext
-        ? "This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26, Firefox from 141 on " +
-          "Windows and 145 on macOS. In Chrome on Linux, switch on chrome://flags/#enable-unsafe-webgpu."
+        ? "This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26, Firefox from 141 " +
+          "on Windows and 145 on macOS. In Chrome on Linux, switch on chrome://flags/#enable-unsafe-webgpu."
         : "Browsers allow WebGPU on https and on localhost only: open this page as http://localhost.",
     );
   }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UserError(
-      "This browser knows WebGPU but offers no adapter for it: its list of unsupported drivers names this machine's, or " +
-        "hardware acceleration is switched off in its settings. chrome://gpu says which.",
+      "This browser knows WebGPU but offers no adapter for it: its list of unsupported drivers names this machine's, " +
+        "or hardware acceleration is switched off in its settings. chrome://gpu says which.",
     );
   }
   const device = await adapter.requestDevice(deviceDescriptor(adapter));

@@ -1,4 +1,4 @@
-/** Calling an object that lives in a worker. Every call is a promise; what it rejects with keeps its name and message. */
+/** Calling an object that lives in a worker. Every call is a promise; errors keep their names and messages. */
 
 /** T as it looks from outside the worker. */
 export type Remote<T> = {

@@ -1,4 +1,4 @@
-/** The page in a real Chromium: the fixtures, a prediction, the memory, and a training whose checkpoint Node goes on with. */
+/** The page in a real Chromium: the fixtures, a prediction, the memory, a training whose checkpoint Node reads. */
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,6 +17,8 @@ import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { hasChromium, launchChromium, watchPage } from "../support/chromium.ts";
 import { sharedDevice, testGpu } from "../support/gpu.ts";
 import { tinyConfig } from "../support/tiny_run.ts";
+
+type BrowserFixtures = typeof import("../support/browser_fixtures.ts");
 
 const FIXTURES = new URL("../fixtures/", import.meta.url).pathname;
 const SHIPPED = new URL("../../src/predict/pretrained/tiny.safetensors", import.meta.url).pathname;
@@ -94,16 +96,16 @@ async function waitForText(page: Page, selector: string, pattern: RegExp): Promi
 
 if (hasChromium("the page in a browser")) {
   test("the fixtures of the operations pass in the browser", async () => {
-    const names = ["ops", "opinfo"].flatMap((family) => {
-      return readdirSync(FIXTURES + family).filter((name) => name.endsWith(".safetensors")).map((name) => `${family}/${name}`);
-    });
-    const scripts = await bundleScripts({ verify: new URL("../support/browser_fixtures.ts", import.meta.url).pathname });
+    const filesOf = (family: string) => readdirSync(FIXTURES + family).map((name) => `${family}/${name}`);
+    const names = ["ops", "opinfo"].flatMap(filesOf).filter((name) => name.endsWith(".safetensors"));
+    const verify = new URL("../support/browser_fixtures.ts", import.meta.url).pathname;
+    const scripts = await bundleScripts({ verify });
     const index = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="verify.js"></script>';
     const fixtures = names.map((name) => [name, readFileSync(FIXTURES + name)] as const);
     const files = new Map<string, Uint8Array>([...scripts, ["index.html", Buffer.from(index)], ...fixtures]);
     await inChromium(files, async (page) => {
       const { totals, lines } = await page.evaluate(
-        (paths) => (globalThis as unknown as typeof import("../support/browser_fixtures.ts")).verifyFixtures(paths),
+        (paths) => (globalThis as unknown as BrowserFixtures).verifyFixtures(paths),
         names.map((name) => name.replace(".safetensors", "")),
       );
       assert.is(totals.failed, 0, lines.filter((line) => line.includes("FAILED")).join("\n"));
@@ -111,7 +113,7 @@ if (hasChromium("the page in a browser")) {
     });
   });
 
-  test("prediction and memory are those of Node; training lowers the loss, and Node goes on with its network", async () => {
+  test("prediction and memory as in Node; training lowers the loss, and Node predicts the same with its network", async () => {
     await inChromium(await pageFiles(), async (page) => {
       const node = await networkOf(SHIPPED);
       await waitForText(page, "#timing", /ms per frame/);
@@ -139,7 +141,8 @@ if (hasChromium("the page in a browser")) {
       await waitForText(page, "#train-status", new RegExp(`Iteration ${ITERATIONS} of 640`));
       await page.click("#pause");
       await waitForText(page, "#train-status", /^Paused/);
-      const [first, last] = /from ([\d.]+) to ([\d.]+)/.exec((await page.getAttribute("#curve", "aria-label"))!)!.slice(1);
+      const curve = await page.getAttribute("#curve", "aria-label");
+      const [first, last] = /from ([\d.]+) to ([\d.]+)/.exec(curve!)!.slice(1);
       assert.ok(Number(last) < LOWERED * Number(first), `the loss went from ${first} to ${last}`);
 
       const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
@@ -147,7 +150,8 @@ if (hasChromium("the page in a browser")) {
       const { progress } = await readCheckpoint(path);
       assert.ok(progress.iteration >= ITERATIONS && progress.iteration < 2 * ITERATIONS);
       const after = await (await networkOf(path)).segment(SCENE);
-      assert.ok(agreement(await shownClasses(page), after.classes) > LEAST_AGREEMENT, "the trained network's prediction");
+      const share = agreement(await shownClasses(page), after.classes);
+      assert.ok(share > LEAST_AGREEMENT, "the trained network's prediction");
     });
   });
 

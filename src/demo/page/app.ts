@@ -16,6 +16,9 @@ interface Happenings {
   segmented: { readonly shown: Shown };
 }
 
+/** Errors that speak to people, by name: those of workers have lost their class. */
+const EXPECTED = ["UserError", "SafetensorsError", "DeviceLostError"];
+
 export class App {
   readonly engine: Remote<EngineWorker>;
   readonly scenes: Remote<Scenes>;
@@ -55,7 +58,7 @@ export class App {
       await work();
     } catch (cause) {
       const { name, message } = cause as Error;
-      const isExpected = cause instanceof UserError || ["UserError", "SafetensorsError", "DeviceLostError"].includes(name);
+      const isExpected = cause instanceof UserError || EXPECTED.includes(name);
       alert.textContent = isExpected ? message : `Something went wrong: ${message}`;
       alert.hidden = false;
       if (!isExpected) console.error(cause);

@@ -20,7 +20,8 @@ export function drawCurves(svg: SVGElement, { iterations, losses, accuracies }: 
     return [iteration, mean] as const;
   });
   const path = (points: Curves["losses"], most: number): string => {
-    return points.map(([i, value], n) => `${n === 0 ? "M" : "L"}${x(i).toFixed(1)} ${y(value / most).toFixed(1)}`).join("");
+    const places = points.map(([i, value]) => `${x(i).toFixed(1)} ${y(value / most).toFixed(1)}`);
+    return places.length === 0 ? "" : `M${places.join("L")}`;
   };
   svg.replaceChildren(
     ...[0, 0.5, 1].flatMap((share) => [
@@ -40,7 +41,8 @@ export function drawCurves(svg: SVGElement, { iterations, losses, accuracies }: 
     first === undefined ? "" : `the loss went from ${first.toFixed(2)} to ${last!.toFixed(2)}`,
     accuracy === undefined ? "" : `${Math.round(100 * accuracy)} % of the scene's pixels are right`,
   ];
-  svg.setAttribute("aria-label", `Loss and accuracy: ${words.filter((text) => text !== "").join("; ") || "nothing yet"}`);
+  const said = words.filter((text) => text !== "").join("; ");
+  svg.setAttribute("aria-label", `Loss and accuracy: ${said || "nothing yet"}`);
 }
 
 /** The next number of one digit that halves well, times a power of ten. */

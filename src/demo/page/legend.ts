@@ -20,7 +20,8 @@ export interface BarsOptions {
 
 /** Fills the list, the largest share first. The class that has the focus keeps it. */
 export function showBars(list: HTMLElement, { subject, shares, least = 0, chosen, onChoose }: BarsOptions): void {
-  const focused = list.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset.id : undefined;
+  const active = document.activeElement as HTMLElement | null;
+  const focused = list.contains(active) ? active!.dataset.id : undefined;
   const ids = subject.classNames.map((_, id) => id).filter((id) => shares[id] >= least);
   ids.sort((a, b) => shares[b] - shares[a]);
   const most = Math.max(shares[ids[0]] ?? 0, 1e-9);

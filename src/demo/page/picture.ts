@@ -41,7 +41,8 @@ export function fromSource(name: string, source: CanvasImageSource, width: numbe
 export async function fromFile(file: File): Promise<Shown> {
   const bitmap = await createImageBitmap(file).catch((cause: unknown) => {
     const type = file.type || "of unknown type";
-    throw new UserError(`${file.name} (${type}) is no picture that this browser can read; JPEG, PNG and WebP are.`, { cause });
+    const problem = "is no picture that this browser can read; JPEG, PNG and WebP are.";
+    throw new UserError(`${file.name} (${type}) ${problem}`, { cause });
   });
   const shown = fromSource(file.name, bitmap, bitmap.width, bitmap.height);
   bitmap.close();

@@ -99,6 +99,7 @@ export class SegmentView {
 }
 
 function describe({ name }: Shown, shares: Float64Array, names: readonly string[]): string {
-  const largest = names.map((label, id) => ({ label, share: shares[id] })).sort((a, b) => b.share - a.share).slice(0, 4);
+  const all = names.map((label, id) => ({ label, share: shares[id] }));
+  const largest = all.sort((a, b) => b.share - a.share).slice(0, 4);
   return `${name}, segmented: ${largest.map(({ label, share }) => `${label} ${percent(share, 0)}`).join(", ")}`;
 }

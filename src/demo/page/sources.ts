@@ -82,7 +82,8 @@ export class Sources {
   /** Segments the camera's picture, and the next one when that is done, until stopped. */
   async #film(): Promise<void> {
     const stream = await navigator.mediaDevices.getUserMedia({ video: CAMERA_SIZE }).catch((cause: Error) => {
-      throw new UserError(`The camera cannot be used: ${cause.message}. The browser asks for permission once.`, { cause });
+      const advice = "The browser asks for permission once.";
+      throw new UserError(`The camera cannot be used: ${cause.message}. ${advice}`, { cause });
     });
     this.#stream = stream;
     this.#camera.setAttribute("aria-pressed", "true");

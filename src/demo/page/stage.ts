@@ -1,4 +1,4 @@
-/** The picture with what lies over it: classes, or a map of the network's feature grid; and the pixel that is asked for. */
+/** The picture and what lies over it: classes, or a map of the network's feature grid, and the pixel asked for. */
 import type { Rgb } from "../../data/dataset.ts";
 import { canvasOf, contextOf } from "./dom.ts";
 

@@ -11,6 +11,13 @@ import type { Stage } from "./stage.ts";
 /** A scene of the evaluation split. */
 const SCENE = { index: 3, size: [256, 512] } as const;
 const PREVIEW_EVERY = 10;
+/** What can lie over the scene, in words. */
+const OVER = {
+  prediction: (after: string) => `prediction ${after}`,
+  truth: () => "its labels",
+  none: () => "as it is",
+};
+type Over = keyof typeof OVER;
 
 export class TrainView {
   readonly #app: App;
@@ -20,7 +27,7 @@ export class TrainView {
   #losses: [number, number][] = [];
   #accuracies: [number, number][] = [];
   #iterations = 1;
-  #over = "prediction";
+  #over: Over = "prediction";
   #isOpen = false;
   #isRunning = false;
   readonly #pause = byId<HTMLButtonElement>("pause");
@@ -41,7 +48,7 @@ export class TrainView {
     byId("download").addEventListener("click", () => app.attempt(() => this.#download()));
     byId("use-trained").addEventListener("click", addTrained);
     onChoice("preview", (over) => {
-      this.#over = over;
+      this.#over = over as Over;
       this.#draw();
     });
     drawCurves(this.#curve, { iterations: 640, losses: [], accuracies: [] });
@@ -64,8 +71,9 @@ export class TrainView {
   }
 
   async #loadScene(): Promise<Shown> {
-    const { index, size } = SCENE;
-    return (this.#scene ??= fromSample("A scene that is not trained on", await this.#app.scenes.scene("val", index, size)));
+    if (this.#scene) return this.#scene;
+    const scene = await this.#app.scenes.scene("val", SCENE.index, SCENE.size);
+    return (this.#scene = fromSample("A scene that is not trained on", scene));
   }
 
   async #train(): Promise<void> {
@@ -115,7 +123,8 @@ export class TrainView {
     byId<HTMLProgressElement>("progress").value = iteration / iterations;
     const left = seconds === null ? "" : `, ${remaining((iterations - iteration) * seconds)} left`;
     const speed = seconds === null ? "" : ` · ${(1 / seconds).toFixed(1)} per second${left}`;
-    this.#say(`Iteration ${iteration} of ${iterations} · loss ${losses.total.toFixed(2)} · rate ${lr.toFixed(4)}${speed}`);
+    const place = `Iteration ${iteration} of ${iterations}`;
+    this.#say(`${place} · loss ${losses.total.toFixed(2)} · rate ${lr.toFixed(4)}${speed}`);
     this.#drawCurves();
   }
 
@@ -135,10 +144,11 @@ export class TrainView {
     const { canvas, label, name } = this.#scene;
     this.#stage.show(canvas);
     this.#stage.highlight(null);
-    const classes = this.#over === "truth" ? label : this.#over === "prediction" ? this.#preview?.segmentation.classes : null;
+    const predicted = this.#preview?.segmentation.classes;
+    const classes = { truth: label, prediction: predicted, none: null }[this.#over];
     if (classes) this.#stage.setClasses(classes, STREETS_SPEC.palette);
     const after = this.#preview ? `after ${this.#preview.iteration} iterations` : "before training";
-    byId("caption").textContent = `${name}: ${this.#over === "prediction" ? `prediction ${after}` : this.#over}`;
+    byId("caption").textContent = `${name}: ${OVER[this.#over](after)}`;
     byId("timing").textContent = this.#preview ? `${percent(this.#preview.accuracy, 0)} of its pixels right` : "";
     byId("canvas").setAttribute("aria-label", byId("caption").textContent!);
   }
