@@ -9,7 +9,7 @@ import type { LoaderOptions } from "../src/data/loader.ts";
 import { openDataset } from "../src/data/open.ts";
 import { ensureStreets } from "../src/data/streets/index.ts";
 import type { Pair } from "../src/tensor/shape.ts";
-import { loaderOptions } from "../src/train/run.ts";
+import { loaderOptions } from "../src/train/loader_options.ts";
 import { summarize } from "./clock.ts";
 import type { Timing } from "./clock.ts";
 import { short } from "./report.ts";

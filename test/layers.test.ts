@@ -16,6 +16,7 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   io: [],
   analysis: ["io"],
   data: ["io"],
+  demo: ["device", "config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   export: ["config", "data", "io", "autograd", "runtime", "tensor", "ops", "nn", "models", "train"],
   predict: ["config", "data", "io", "runtime", "tensor", "ops", "models", "train"],
   verify: ["config", "data", "io", "optim", "autograd", "device", "runtime", "tensor", "ops", "nn", "models", "train"],
@@ -28,7 +29,7 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   nn: ["autograd"],
   models: ["autograd"],
   train: ["autograd", "optim", "config", "data", "io", "analysis"],
-  cli: ["autograd", "optim", "config", "data", "io", "analysis", "export", "predict", "verify"],
+  cli: ["autograd", "optim", "config", "data", "io", "analysis", "export", "predict", "verify", "demo"],
 };
 
 const NODE_FOLDERS = ["data", "io", "train", "cli", "predict", "verify"];
@@ -69,7 +70,7 @@ for (const file of sources().filter((f) => f.includes("/"))) {
         assert.ok(allowed(folder).includes(other), `imports ${path}; ${folder} may import ${allowed(folder).join(", ") || "nothing"}`);
         const nodeFile = path.includes(".node.") && !file.includes(".node.") && !NODE_FOLDERS.includes(folder);
         assert.not(nodeFile, `imports ${path}, which is for Node only`);
-      } else if (/^(node:|webgpu$|sharp$|tsx)/.test(target)) {
+      } else if (/^(node:|webgpu$|sharp$|tsx|esbuild$)/.test(target)) {
         assert.ok(file.includes(".node.") || NODE_FOLDERS.includes(folder), `imports ${target}: only *.node.ts and ${NODE_FOLDERS.join(", ")} may`);
       } else {
         assert.unreachable(`imports ${target}, a package this test does not know`);

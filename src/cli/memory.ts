@@ -12,7 +12,7 @@ import { serializeMemory } from "../train/memory_file.ts";
 import { MEMORY_METHODS, MOST_PER_CLASS, collectMemory, describeRows } from "../train/memory_init.ts";
 import type { MemoryMethod } from "../train/memory_init.ts";
 import { duration, showCompilation } from "../train/progress.ts";
-import { loaderOptions } from "../train/run.ts";
+import { loaderOptions } from "../train/loader_options.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";

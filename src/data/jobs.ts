@@ -1,6 +1,6 @@
-import { augment, type Augmentation } from "./augment.ts";
+import { assembleBatch } from "./assemble.ts";
+import type { BatchPlan } from "./assemble.ts";
 import type { DatasetItem, DatasetSpec } from "./dataset.ts";
-import { PURPOSE, Random } from "./random.ts";
 import { type InputOptions, networkInput } from "./input.ts";
 import { readSample, type Sample } from "./sample.ts";
 
@@ -14,14 +14,9 @@ export interface SharedSample {
 }
 
 /** Decode (or take from memory) and augment the samples of one training batch. */
-export interface BatchJob {
+export interface BatchJob extends BatchPlan {
   readonly kind: "batch";
   readonly spec: DatasetSpec;
-  readonly augmentation: Augmentation;
-  readonly seed: number;
-  readonly epoch: number;
-  /** Position of the first sample in the epoch: what its random numbers depend on. */
-  readonly position: number;
   readonly samples: readonly { readonly item: DatasetItem; readonly decoded?: SharedSample }[];
   /** Hand back what had to be decoded, for the next time. */
   readonly keepDecoded: boolean;
@@ -63,20 +58,14 @@ export function runJob(job: Job): Promise<BatchResult | EvaluationResult> {
 }
 
 async function runBatch(job: BatchJob): Promise<BatchResult> {
-  const [height, width] = job.augmentation.crop;
-  const area = height * width;
-  const images = new Float32Array(job.samples.length * area * 3);
-  const labels = new Int32Array(job.samples.length * area);
   const decoded: (SharedSample | undefined)[] = [];
-  for (const [i, { item, decoded: known }] of job.samples.entries()) {
+  const samples: Sample[] = [];
+  for (const { item, decoded: known } of job.samples) {
     const sample = known ? fromShared(known) : await readSample(item, job.spec);
     decoded.push(!known && job.keepDecoded ? toShared(sample) : undefined);
-    const random = new Random(job.seed, job.epoch, job.position + i, PURPOSE.augment);
-    const { image, label } = augment(sample, job.augmentation, random);
-    images.set(image.data, i * area * 3);
-    labels.set(label.data, i * area);
+    samples.push(sample);
   }
-  return { images, labels, decoded };
+  return { ...assembleBatch(samples, job), decoded };
 }
 
 async function runEvaluation({ item, spec, oriented, ...options }: EvaluationJob): Promise<EvaluationResult> {

@@ -79,13 +79,14 @@ export function capabilities(device: GPUDevice): Capabilities {
 /** One line for a person, such as `llvmpipe: Mesa 25.0.7 (mesa software, runs on the CPU, subgroups of 8, f16)`. */
 export function describe(info: AdapterReport): string {
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  const maker = `${info.vendor} ${info.architecture}`.trim();
+  const name = info.description || info.device || maker || "unnamed adapter"; // browsers name the maker at most
   const traits = [
-    `${info.vendor} ${info.architecture}`.trim(),
+    name === maker ? "" : maker,
     info.isSoftware ? "runs on the CPU" : "",
     info.features.includes("subgroups") && min > 0 ? `subgroups of ${min === max ? min : `${min} to ${max}`}` : "",
     info.features.includes("shader-f16") ? "f16" : "",
   ].filter((trait) => trait !== "");
-  const name = info.description || info.device || "unnamed adapter";
   return traits.length > 0 ? `${name} (${traits.join(", ")})` : name;
 }
 

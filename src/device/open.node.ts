@@ -1,5 +1,6 @@
 import { UserError } from "../errors.ts";
 import { reportAdapter, type AdapterReport } from "./capabilities.ts";
+import { deviceDescriptor } from "./request.ts";
 import { watchDevice } from "./watch.ts";
 
 /** How to open a device. Without any of it: the fastest adapter, with bounds checks. */
@@ -32,13 +33,6 @@ export class NoAdapterError extends UserError {
   override name = "NoAdapterError";
 }
 
-const WANTED_FEATURES = [
-  "subgroups",
-  "subgroup-size-control",
-  "shader-f16",
-  "chromium-experimental-subgroup-matrix",
-];
-
 /** Dawn hides subgroup matrices without the first and f16 on NVIDIA without the second. */
 const UNLOCKING_TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia"];
 
@@ -59,14 +53,10 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice>
   const adapter = await findAdapter(gpu, options.adapter);
   const info = reportAdapter(adapter.info, adapter.features);
 
-  const wanted = options.profile ? [...WANTED_FEATURES, "timestamp-query"] : WANTED_FEATURES;
   if (options.profile && !adapter.features.has("timestamp-query")) {
     throw new UserError(`${info.description} has no timestamps: run without profiling, or on another adapter.`);
   }
-  const device = await adapter.requestDevice({
-    requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
-    requiredLimits: allLimits(adapter.limits),
-  });
+  const device = await adapter.requestDevice(deviceDescriptor(adapter, options.profile ? ["timestamp-query"] : []));
   const watch = watchDevice(device);
   instances.add(gpu);
 
@@ -125,11 +115,4 @@ async function findAdapter(gpu: GPU, name: string | undefined): Promise<GPUAdapt
     );
   }
   return adapter;
-}
-
-function allLimits(limits: GPUSupportedLimits): Record<string, number> {
-  const required: Record<string, number> = {};
-  // The values are getters on the prototype, so Object.entries sees nothing.
-  for (const name in limits) required[name] = limits[name as keyof GPUSupportedLimits] as number;
-  return required;
 }

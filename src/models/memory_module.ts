@@ -116,6 +116,17 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
+   * Where one pixel looks: for every slot its attention [1, h·w] over the places of the map.
+   *
+   * @param feats [1, h, w, C] as `forward` got them
+   * @param mixtures what `forward` watched as `selected_memory`, slot by slot
+   * @param position of the pixel, row by row
+   */
+  attentionOf(feats: Tensor, mixtures: readonly Tensor[], position: number): Tensor[] {
+    return this.#attentions.map((attention, slot) => attention.weights(feats, mixtures[slot], position));
+  }
+
+  /**
    * Takes the pixels of a batch, or of a part of one, into the next update: feats [n, h, w, C] as `forward` got them,
    * label i32 [n, H, W].
    */

@@ -1,5 +1,9 @@
 import { attention } from "../ops/attention.ts";
+import { scale } from "../ops/elementwise.ts";
+import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/shape_ops.ts";
+import { slice } from "../ops/slice.ts";
+import { softmax } from "../ops/softmax.ts";
 import { Conv2d, Sequential, convBnAct } from "../nn/layers.ts";
 import { Layer, Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -68,6 +72,14 @@ export class SelfAttentionBlock extends Module {
     const context = attention(q, k, v, { scale: this.#scale });
     const map = reshape(context, [n, h, w, context.shape[2]]);
     return this.#out?.forwardBlock(map) ?? map;
+  }
+
+  /** What `forward` mixes the values with at one position of the query: [1, h'·w'], of one image. */
+  weights(query: Tensor, key: Tensor, position: number): Tensor {
+    const [q, k] = [flatten(this.#query.forward(query)), flatten(this.#key.forward(key))];
+    const chosen = slice(q, 1, position, position + 1);
+    const products = matmul(reshape(chosen, [1, q.shape[2]]), reshape(k, k.shape.slice(1)), { transposeB: true });
+    return softmax(scale(products, this.#scale));
   }
 }
 

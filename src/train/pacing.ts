@@ -7,7 +7,6 @@
  * Either way the next piece of work is submitted before the last one is awaited, so that the device never runs dry,
  * and no more than a few are under way, so that neither memory nor the reaction to a signal gets out of hand.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Gpu, Readback } from "../runtime/gpu.ts";
 
 /** Pieces of work under way at once. */
@@ -21,6 +20,8 @@ const REMEMBERED = 6;
  */
 const LATE = { ms: 2, share: 0.01 } as const;
 const TRIED_SHARE = 0.7;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Flight {
   readonly readback: Readback;

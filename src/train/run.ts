@@ -2,8 +2,7 @@
 import type { Config } from "../config/config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { createLoader } from "../data/loader.ts";
-import type { Loader, LoaderOptions } from "../data/loader.ts";
-import { IMAGENET_MEAN, IMAGENET_STD } from "../data/transforms.ts";
+import type { Loader } from "../data/loader.ts";
 import { UserError } from "../errors.ts";
 import type { Gpu } from "../runtime/gpu.ts";
 import { loadBackbone, loadWeights, requireClasses, restoreTrainer } from "./checkpoint.ts";
@@ -11,6 +10,7 @@ import { serializeCheckpoint, subjectOf } from "./checkpoint.ts";
 import { writeCheckpoint } from "./checkpoint.node.ts";
 import type { Checkpoint, Progress, Weights } from "./checkpoint.ts";
 import { evaluate } from "./evaluate.ts";
+import { loaderOptions } from "./loader_options.ts";
 import { initializeMemory } from "./memory_init.ts";
 import { Meter } from "./meter.ts";
 import { scores } from "./metrics.ts";
@@ -51,9 +51,6 @@ export interface StartingWeights {
   readonly mostListed?: number;
 }
 
-/** Batches prepared beyond the one in use. */
-const AHEAD = 2;
-
 /**
  * Trains, evaluates and fills the run folder, which is created once the first iteration has shown that data and network
  * work.
@@ -76,16 +73,6 @@ export async function runTraining(options: RunOptions): Promise<Confusion | null
   } finally {
     await loader.close();
   }
-}
-
-/** How a run of this configuration loads its training images. */
-export function loaderOptions({ data, train }: Config): LoaderOptions {
-  const { size, keepRatio, crop, scaleRange, oneCategoryMaxRatio, flip, rotate, photometric, workers, cacheMiB } = data;
-  const resizing = { baseSize: size, keepRatio, scaleRange };
-  const augmentation = { ...resizing, crop, oneCategoryMaxRatio, flip, rotate, photometric };
-  const statistics = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
-  const order = { batchSize: train.batchSize, seed: train.seed, shuffle: true, dropLast: true };
-  return { ...augmentation, ...statistics, ...order, workers, cacheMiB, ahead: AHEAD };
 }
 
 class Run {

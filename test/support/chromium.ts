@@ -25,7 +25,7 @@ export function hasChromium(purpose: string): boolean {
 }
 
 export function launchChromium({ webgpu = true }: { webgpu?: boolean } = {}): Promise<Browser> {
-  const args = [...(webgpu ? WEBGPU : ["--disable-features=WebGPU"]), ...QUIET, ...CAMERA, ...SANDBOX];
+  const args = [...(webgpu ? WEBGPU : ["--disable-blink-features=WebGPU"]), ...QUIET, ...CAMERA, ...SANDBOX];
   return chromium.launch({ executablePath: EXECUTABLE, args });
 }
 

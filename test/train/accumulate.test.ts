@@ -7,7 +7,7 @@ import { Gpu } from "../../src/runtime/gpu.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
-import { loaderOptions } from "../../src/train/run.ts";
+import { loaderOptions } from "../../src/train/loader_options.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import type { Iteration } from "../../src/train/trainer.ts";
 import { assertClose } from "../support/compare.ts";

@@ -20,7 +20,7 @@ import { collectMemory, initializeMemory } from "../../src/train/memory_init.ts"
 import type { MemoryMethod } from "../../src/train/memory_init.ts";
 import { MeanSampler, PixelSampler } from "../../src/train/memory_samplers.ts";
 import type { Sampler } from "../../src/train/memory_samplers.ts";
-import { loaderOptions } from "../../src/train/run.ts";
+import { loaderOptions } from "../../src/train/loader_options.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
 import { assertClose } from "../support/compare.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";

@@ -1,0 +1,71 @@
+/** What the views of the page share. */
+import { UserError } from "../../errors.ts";
+import type { EngineEvent, NetworkInfo } from "../engine.ts";
+import type { EngineWorker } from "../engine.worker.ts";
+import { connect } from "../rpc.ts";
+import type { Remote } from "../rpc.ts";
+import type { Scenes } from "../scenes.worker.ts";
+import { byId } from "./dom.ts";
+import type { Shown } from "./picture.ts";
+
+/** Events of the page itself. */
+interface Happenings {
+  /** Another network is asked from now on. */
+  network: NetworkInfo;
+  /** Another picture is segmented; the stage shows it already. */
+  segmented: { readonly shown: Shown };
+}
+
+/** Errors that speak to people, by name: those of workers have lost their class. */
+const EXPECTED = ["UserError", "SafetensorsError", "DeviceLostError"];
+
+export class App {
+  readonly engine: Remote<EngineWorker>;
+  readonly scenes: Remote<Scenes>;
+  network: NetworkInfo | null = null;
+  readonly #listeners: { [K in keyof Happenings]: ((value: Happenings[K]) => void)[] } = { network: [], segmented: [] };
+  readonly #engineListeners: ((event: EngineEvent) => void)[] = [];
+
+  constructor() {
+    this.engine = connect<EngineWorker, EngineEvent>(startWorker("engine.js"), (event) => {
+      for (const listener of this.#engineListeners) listener(event);
+    });
+    this.scenes = connect<Scenes>(startWorker("scenes.js"));
+  }
+
+  on<K extends keyof Happenings>(name: K, listener: (value: Happenings[K]) => void): void {
+    this.#listeners[name].push(listener);
+  }
+
+  tell<K extends keyof Happenings>(name: K, value: Happenings[K]): void {
+    for (const listener of this.#listeners[name]) listener(value);
+  }
+
+  onEngine(listener: (event: EngineEvent) => void): void {
+    this.#engineListeners.push(listener);
+  }
+
+  setNetwork(info: NetworkInfo): void {
+    this.network = info;
+    this.tell("network", info);
+  }
+
+  /** Does something that was asked for, and says in words where it fails. */
+  async attempt(work: () => unknown): Promise<void> {
+    const alert = byId("alert");
+    try {
+      alert.hidden = true;
+      await work();
+    } catch (cause) {
+      const { name, message } = cause as Error;
+      const isExpected = cause instanceof UserError || EXPECTED.includes(name);
+      alert.textContent = isExpected ? message : `Something went wrong: ${message}`;
+      alert.hidden = false;
+      if (!isExpected) console.error(cause);
+    }
+  }
+}
+
+function startWorker(file: string): Worker {
+  return new Worker(new URL(file, document.baseURI), { type: "module" });
+}

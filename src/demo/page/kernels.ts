@@ -1,0 +1,49 @@
+/** The tab "Kernels": the benchmark's rows on this adapter. */
+import type { BenchResult } from "../kernel_bench.ts";
+import type { App } from "./app.ts";
+import { byId, element } from "./dom.ts";
+
+const PASSES = { forward: "", backwardInput: ", input gradient", backwardWeight: ", weight gradient" } as const;
+
+export function openKernels(app: App): void {
+  const button = byId<HTMLButtonElement>("measure");
+  const body = byId<HTMLTableElement>("bench").tBodies[0];
+  const say = (text: string): void => void (byId("bench-status").textContent = text);
+  let [peak, expected] = ["", 0];
+
+  const show = (result: BenchResult): void => {
+    if (result.kind === "peak") {
+      const { gflops, gbps } = result.peak;
+      expected = result.rows;
+      peak = `Peak of this adapter: ${figure(gflops)} GFLOP/s, ${figure(gbps)} GB/s copied.`;
+    } else if (result.kind === "row") {
+      const { name, op, pass, variant, minMs, gflops, percentOfPeak } = result.row;
+      const numbers = [figure(minMs), figure(gflops), `${figure(percentOfPeak)} %`];
+      const words = [name.replace("tiny ", ""), `${op}${PASSES[pass]}`, result.label, variant];
+      body.append(element(
+        "tr",
+        {},
+        ...words.map((text) => element("td", {}, text)),
+        ...numbers.map((text) => element("td", { className: "number" }, text)),
+      ));
+    } else {
+      const cell = element("td", { colSpan: 6, className: "wrong" }, `wrong, not timed: ${result.problem}`);
+      body.append(element("tr", {}, element("td", {}, result.name), cell));
+    }
+    say(body.rows.length < expected ? `${peak} ${body.rows.length} of ${expected} rows …` : peak);
+  };
+  app.onEngine((event) => event.kind === "bench" && show(event.result));
+
+  button.addEventListener("click", () => app.attempt(async () => {
+    body.replaceChildren();
+    button.disabled = true;
+    say("Measuring the adapter's peak …");
+    try {
+      await app.engine.bench();
+    } finally {
+      button.disabled = false;
+    }
+  }));
+}
+
+const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
