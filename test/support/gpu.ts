@@ -13,12 +13,22 @@ export function sharedDevice(): Promise<OpenDevice> {
 
 const runtimes = new Map<string, Gpu>();
 
+/**
+ * Bind groups that all of them may keep together: each is a memory mapping of its own on Mesa's software driver, and Linux
+ * allows a process 65530 of them, of which those that wait to be collected take their part.
+ */
+const MOST_GROUPS = 8192;
+
 /** A runtime of these options; tests that ask for the same ones share it, and so its compiled pipelines. */
 export async function testGpu(options: Pick<GpuOptions, "guarded" | "variants" | "maxBinding"> = {}): Promise<Gpu> {
   const { device } = await sharedDevice();
   const key = JSON.stringify(options);
   const gpu = runtimes.get(key) ?? new Gpu({ device, kernels: kernelsOnDisk, ...options });
   runtimes.set(key, gpu);
+  const all = [...runtimes.values()];
+  if (all.reduce((sum, { bindGroups }) => sum + bindGroups, 0) > MOST_GROUPS) {
+    for (const idle of all) if (idle !== gpu) await idle.trim();
+  }
   return gpu;
 }
 
