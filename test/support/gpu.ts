@@ -1,4 +1,6 @@
 /** One device for the whole test process, and runtimes over it. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { openDeviceOrSetUp } from "../../src/device/setup.node.ts";
 import type { OpenDevice } from "../../src/device/open.node.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
@@ -11,11 +13,14 @@ export function sharedDevice(): Promise<OpenDevice> {
   return (opened ??= openDeviceOrSetUp({}));
 }
 
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
 const runtimes = new Map<string, Gpu>();
 
 /**
  * Bind groups that all of them may keep together: each is a memory mapping of its own on Mesa's software driver, and Linux
- * allows a process 65530 of them, of which those that wait to be collected take their part.
+ * allows a process 65530 of them.
  */
 const MOST_GROUPS = 8192;
 
@@ -27,7 +32,8 @@ export async function testGpu(options: Pick<GpuOptions, "guarded" | "variants" |
   runtimes.set(key, gpu);
   const all = [...runtimes.values()];
   if (all.reduce((sum, { bindGroups }) => sum + bindGroups, 0) > MOST_GROUPS) {
-    for (const idle of all) if (idle !== gpu) await idle.trim();
+    for (const each of all) await each.trim();
+    collectGarbage(); // only then are they gone
   }
   return gpu;
 }
