@@ -1,6 +1,6 @@
 // conv2d_backward_input_panel: what conv2d_backward_input.wgsl computes, for adapters that run on the CPU (see
-// matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own TALL*16 input
-// pixels of one phase x WIDE*4*LANES input channels.
+// matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 input pixels of
+// one phase x PANELS*4*LANES input channels.
 //
 // Phases as in conv2d_backward_input.wgsl, but only those that a tap meets: the k-th along an axis is the one of tap k. The
 // pixels of the others have no gradient and keep what dx holds: zeros.
@@ -11,7 +11,7 @@
 // params    n, h, w, oh, ow; in_channels, out_channels, groups; group_in, group_out: of a group; kh, kw, stride_y, stride_x,
 //           pad_y, pad_x, dil_y, dil_x; phases_x: phases along x that a tap meets, min(kw, stride_x / gcd(stride_x, dil_x));
 //           phases_y in the dispatch likewise
-// dispatch  (ceil(group_in / (WIDE*4*LANES)), ceil(n*ceil(h/stride_y)*ceil(w/stride_x) / (TALL*128/LANES)),
+// dispatch  (ceil(group_in / (PANELS*4*LANES)), ceil(n*ceil(h/stride_y)*ceil(w/stride_x) / (128/LANES)),
 //           groups*phases_y*phases_x) workgroups of 8
 // limits    group_in is a multiple of 4, and group_out unless EACH; subgroups of at least 8 lanes that hold a workgroup of 8
 
@@ -19,10 +19,8 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
-const SECOND: u32 = 0u; // @tune 0 1 2
-const WIDE: u32 = select(1u, 2u, SECOND == 1u);
-const TALL: u32 = select(1u, 2u, SECOND == 2u);
-const LOADS: u32 = TALL * ROWS / LANES;
+const PANELS: u32 = 1u; // @tune 1 2
+const LOADS: u32 = ROWS / LANES;
 const NOWHERE: u32 = 0xffffffffu;
 
 struct Params {
@@ -93,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let rows = (params.h + params.stride_y - 1u) / params.stride_y;
   let cols = (params.w + params.stride_x - 1u) / params.stride_x;
   let first = lane & (8u - LANES);
-  let row0 = (group.y * (8u / LANES) + first / LANES) * TALL * ROWS;
+  let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
 
   // The pixels that this lane loads: row and column within the phase, where they lie in dx, or NOWHERE, and where the phase's
   // grid begins in dy.
@@ -126,7 +124,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 
   // Of the 4 input channels of this lane, the weights of the first; those of the next follow after `weight_row`.
-  let column = group.x * WIDE * LANES + lane - first;
+  let column = group.x * PANELS * LANES + lane - first;
   let weights = 4u * min(column, group_in - 1u) * weight_row + g * group_steps;
   let across = 4u * min(column + LANES, group_in - 1u) * weight_row + g * group_steps - weights; // to the second panel
   var c: array<vec4f, ROWS>;
@@ -161,13 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           let s = subgroupShuffle(a[r / LANES], first + r % LANES);
           c[r] = fma(vec4f(s.w), b[3], fma(vec4f(s.z), b[2], fma(vec4f(s.y), b[1], fma(vec4f(s.x), b[0], c[r]))));
         }
-        if (TALL == 2u) {
-          for (var r = 0u; r < ROWS; r++) {
-            let s = subgroupShuffle(a[(ROWS + r) / LANES], first + r % LANES);
-            d[r] = fma(vec4f(s.w), b[3], fma(vec4f(s.z), b[2], fma(vec4f(s.y), b[1], fma(vec4f(s.x), b[0], d[r]))));
-          }
-        }
-        if (WIDE == 2u) {
+        if (PANELS == 2u) {
           let e = fetch_turned(tap + step + across, weight_row);
           for (var r = 0u; r < ROWS; r++) {
             let s = subgroupShuffle(a[r / LANES], first + r % LANES);
@@ -181,12 +173,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var r = 0u; r < ROWS; r++) {
     let to = subgroupShuffle(destination[r / LANES], first + r % LANES);
     if (to != NOWHERE && column < group_in) { dx[to + column] = c[r]; }
-    if (WIDE == 2u && to != NOWHERE && column + LANES < group_in) { dx[to + column + LANES] = d[r]; }
-  }
-  if (TALL == 2u) {
-    for (var r = 0u; r < ROWS; r++) {
-      let to = subgroupShuffle(destination[(ROWS + r) / LANES], first + r % LANES);
-      if (to != NOWHERE && column < group_in) { dx[to + column] = d[r]; }
-    }
+    if (PANELS == 2u && to != NOWHERE && column + LANES < group_in) { dx[to + column + LANES] = d[r]; }
   }
 }

@@ -1,11 +1,11 @@
 // conv2d_backward_weight_panel: what conv2d_backward_weight.wgsl computes, for adapters that run on the CPU (see
-// matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own TALL*16 weights
-// (ky, kx, input channel) x WIDE*4*LANES output channels. A lane loads 4 input channels of one pixel in four.
+// matmul_panel.wgsl for why it is built this way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 weights
+// (ky, kx, input channel) x PANELS*4*LANES output channels. A lane loads 4 input channels of one pixel in four.
 //
 // bindings  x: read, [n, h, w, in_channels]; dy: read, texels of [n, oh, ow, out_channels]; dw: write, [splits, kh, kw,
 //           in_channels/groups, out_channels], parts of the pixels to be added in order
 // params    n, h, w, oh, ow; in_channels, out_channels, groups, kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x, splits
-// dispatch  (ceil(out_channels/groups / (WIDE*4*LANES)), ceil(kh*kw*in_channels/groups / (TALL*128/LANES)),
+// dispatch  (ceil(out_channels/groups / (PANELS*4*LANES)), ceil(kh*kw*in_channels/groups / (128/LANES)),
 //           groups * splits) workgroups of 8
 // limits    channels per group are multiples of 4, in and out; subgroups of at least 8 lanes that hold a workgroup of 8
 
@@ -13,10 +13,8 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
-const SECOND: u32 = 0u; // @tune 0 1 2
-const WIDE: u32 = select(1u, 2u, SECOND == 1u);
-const TALL: u32 = select(1u, 2u, SECOND == 2u);
-const LOADS: u32 = TALL * ROWS / LANES;
+const PANELS: u32 = 1u; // @tune 1 2
+const LOADS: u32 = ROWS / LANES;
 const QUADS: u32 = LANES / 4u; // fours of weights that a load of LANES lanes brings
 
 struct Params {
@@ -63,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let end = min(begin + part_steps, steps);
   let rows = params.kh * params.kw * group_in;
   let first = lane & (8u - LANES);
-  let row0 = (group.y * (8u / LANES) + first / LANES) * TALL * ROWS;
+  let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
 
   // The fours of weights that this lane loads: their tap, relative to the pixel's own position, and where it lies in memory.
   // Those beyond the last repeat it; they are computed and not stored.
@@ -86,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var oy = line - image * params.oh;
   var ox = pixel - line * params.ow;
 
-  let column = group.x * WIDE * LANES + lane - first;
+  let column = group.x * PANELS * LANES + lane - first;
   let target_at = g * group_out + min(column, group_out - 1u);
   let target_across = g * group_out + min(column + LANES, group_out - 1u); // in the second panel
   var c: array<vec4f, ROWS>;
@@ -123,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let s = each[r];
       c[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, c[r]))));
     }
-    if (WIDE == 2u) {
+    if (PANELS == 2u) {
       let d0 = fetch(pixel0 + target_across);
       let d1 = fetch(pixel1 + target_across);
       let d2 = fetch(pixel2 + target_across);
@@ -131,21 +129,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var r = 0u; r < ROWS; r++) {
         let s = each[r];
         d[r] = fma(vec4f(s.w), d3, fma(vec4f(s.z), d2, fma(vec4f(s.y), d1, fma(vec4f(s.x), d0, d[r]))));
-      }
-    }
-    if (TALL == 2u) {
-      for (var r = 0u; r < ROWS; r++) {
-        let quad = (ROWS + r) / 4u;
-        let s = a[quad / QUADS][r % 4u];
-        let source = first + quad % QUADS * 4u;
-        each[r].x = subgroupShuffle(s, source);
-        each[r].y = subgroupShuffle(s, source + 1u);
-        each[r].z = subgroupShuffle(s, source + 2u);
-        each[r].w = subgroupShuffle(s, source + 3u);
-      }
-      for (var r = 0u; r < ROWS; r++) {
-        let s = each[r];
-        d[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, d[r]))));
       }
     }
     ox += 4u;
@@ -162,12 +145,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < rows) { dw[(part * rows + row0 + r) * out_channels + target_at] = c[r]; }
   }
-  if (TALL == 2u) {
-    for (var r = 0u; r < ROWS; r++) {
-      if (row0 + ROWS + r < rows) { dw[(part * rows + row0 + ROWS + r) * out_channels + target_at] = d[r]; }
-    }
-  }
-  if (WIDE == 1u || column + LANES >= group_out) { return; }
+  if (PANELS == 1u || column + LANES >= group_out) { return; }
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < rows) { dw[(part * rows + row0 + r) * out_channels + target_across] = d[r]; }
   }

@@ -1,6 +1,5 @@
 // conv2d_panel: what conv2d.wgsl computes, for adapters that run on the CPU (see matmul_panel.wgsl for why it is built this
-// way). A workgroup is one subgroup of 8 lanes; LANES of them own TALL*16 output pixels x WIDE*4*LANES output
-// channels.
+// way). A workgroup is one subgroup of 8 lanes; LANES of them own 16 output pixels x PANELS*4*LANES output channels.
 //
 // bindings  x: read, [n, h, w, in_channels]; x_each: the same buffer; w: read, texels of [kh, kw, group_in rounded up to a
 //           multiple of 4, out_channels]; bias: read, [groups*group_bias]; y: write, [n, oh, ow, out_channels]
@@ -8,8 +7,8 @@
 //           given as 1 and group_in as the length of the run. For few channels, such as those of an image
 // params    n, h, w, oh, ow; in_channels, out_channels; group_in, group_out: of a group; group_bias: 0: bias is bound but not
 //           read, else its length per group; kh, kw, stride_y, stride_x, pad_y, pad_x, dil_y, dil_x
-// dispatch  (ceil(n*oh*ow / (TALL*128/LANES)), ceil(group_out / (WIDE*4*LANES)), groups) workgroups of 8: neighbours share
-//           weights, which are the larger operand where the order matters
+// dispatch  (ceil(n*oh*ow / (128/LANES)), ceil(group_out / (PANELS*4*LANES)), groups) workgroups of 8: neighbours share weights,
+//           which are the larger operand where the order matters
 // limits    group_out is a multiple of 4; group_in too, unless EACH, which takes neither groups nor dilation along x; subgroups of
 //           at least 8 lanes that hold a workgroup of 8
 
@@ -17,10 +16,8 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
-const SECOND: u32 = 0u; // @tune 0 1 2
-const WIDE: u32 = select(1u, 2u, SECOND == 1u);
-const TALL: u32 = select(1u, 2u, SECOND == 2u);
-const LOADS: u32 = TALL * ROWS / LANES;
+const PANELS: u32 = 1u; // @tune 1 2
+const LOADS: u32 = ROWS / LANES;
 const OUTSIDE: i32 = -0x40000000; // further than any tap reaches
 
 struct Params {
@@ -83,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let in_places = params.in_channels / unit;
   let pixels = params.n * params.oh * params.ow;
   let first = lane & (8u - LANES);
-  let row0 = (group.x * (8u / LANES) + first / LANES) * TALL * ROWS;
+  let row0 = (group.x * (8u / LANES) + first / LANES) * ROWS;
 
   // Where tap (0, 0) of the pixels that this lane loads lies: in the image, and in memory. Pixels beyond the last lie outside.
   var top: array<i32, LOADS>;
@@ -113,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
   }
 
-  let column = group.y * WIDE * LANES + lane - first;
+  let column = group.y * PANELS * LANES + lane - first;
   let to = group.z * group_out + min(column, group_out - 1u);
   let across = group.z * group_out + min(column + LANES, group_out - 1u) - to; // to the second panel
   var texel = to;
@@ -146,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           let s = subgroupShuffle(a[r / LANES], first + r % LANES);
           c[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, c[r]))));
         }
-        if (WIDE == 2u) {
+        if (PANELS == 2u) {
           let d0 = fetch(texel + across);
           let d1 = fetch(texel + across + out_channels);
           let d2 = fetch(texel + across + 2u * out_channels);
@@ -154,12 +151,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
           for (var r = 0u; r < ROWS; r++) {
             let s = subgroupShuffle(a[r / LANES], first + r % LANES);
             d[r] = fma(vec4f(s.w), d3, fma(vec4f(s.z), d2, fma(vec4f(s.y), d1, fma(vec4f(s.x), d0, d[r]))));
-          }
-        }
-        if (TALL == 2u) {
-          for (var r = 0u; r < ROWS; r++) {
-            let s = subgroupShuffle(a[(ROWS + r) / LANES], first + r % LANES);
-            d[r] = fma(vec4f(s.w), b3, fma(vec4f(s.z), b2, fma(vec4f(s.y), b1, fma(vec4f(s.x), b0, d[r]))));
           }
         }
         texel += 4u * out_channels;
@@ -172,12 +163,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < pixels) { y[(row0 + r) * out_channels + to] = c[r] + offset; }
   }
-  if (TALL == 2u) {
-    for (var r = 0u; r < ROWS; r++) {
-      if (row0 + ROWS + r < pixels) { y[(row0 + ROWS + r) * out_channels + to] = d[r] + offset; }
-    }
-  }
-  if (WIDE == 1u || column + LANES >= group_out) { return; }
+  if (PANELS == 1u || column + LANES >= group_out) { return; }
   let offset_across = bias_of(group.z, column + LANES);
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < pixels) { y[(row0 + r) * out_channels + to + LANES] = d[r] + offset_across; }

@@ -2,8 +2,8 @@
 //
 // There a load from a buffer costs as much as a dozen multiplications, workgroup memory is slower still, and a texture is the
 // only memory that yields four numbers per load. So a workgroup is one subgroup of 8 lanes, and LANES of them own a panel
-// of 16 rows x 4*LANES columns of y (with LANES = 4, for narrow products, a workgroup has two, one below the other). There may be
-// a second panel: SECOND = 1: beside the first, and what was loaded of op(a) serves both; 2: below it, and that of op(b) does.
+// of 16 rows x 4*LANES columns of y, with PANELS = 2 two side by side, which share what was loaded of op(a) (with LANES = 4,
+// for narrow products, a workgroup has two more below).
 // A lane loads its 4 columns of op(b) from a texture, and of op(a) 4 values of every LANES-th row, which subgroupShuffle
 // hands to the others. Loops over arrays have as many turns as those have places, and few statements: then the compiler
 // unrolls them into registers.
@@ -15,7 +15,7 @@
 //           by number
 // params    m, n, k, batch; part: length of a part of k, in fours; has_bias: 0: bias is bound but not read, else the length
 //           of bias, which the first part adds
-// dispatch  (ceil(n / (WIDE*4*LANES)), ceil(m / (TALL*128/LANES)), batch * splits) workgroups of 8
+// dispatch  (ceil(n / (PANELS*4*LANES)), ceil(m / (128/LANES)), batch * splits) workgroups of 8
 // limits    n is a multiple of 4; m is where TRANSPOSE_A; k is unless EACH, where TRANSPOSE_B after padding with zeros;
 //           subgroups of at least 8 lanes that hold a workgroup of 8
 
@@ -23,10 +23,8 @@ enable subgroups;
 
 const ROWS: u32 = 16u;
 const LANES: u32 = 8u; // @tune 4 8
-const SECOND: u32 = 0u; // @tune 0 1 2
-const WIDE: u32 = select(1u, 2u, SECOND == 1u);
-const TALL: u32 = select(1u, 2u, SECOND == 2u);
-const LOADS: u32 = TALL * ROWS / LANES;
+const PANELS: u32 = 1u; // @tune 1 2
+const LOADS: u32 = ROWS / LANES;
 const QUADS: u32 = LANES / 4u; // fours of rows that a load of LANES lanes brings, where a lies transposed
 
 override TRANSPOSE_A: bool;
@@ -92,8 +90,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let end = min(begin + params.part, steps);
   let columns = params.n / 4u;
   let first = lane & (8u - LANES);
-  let row0 = (group.y * (8u / LANES) + first / LANES) * TALL * ROWS;
-  let column = group.x * WIDE * LANES + lane - first;
+  let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
+  let column = group.x * PANELS * LANES + lane - first;
   let last = params.k - 1u;
 
   // Where this lane reads a: 4 values of k of one row in LANES or, transposed, 4 rows of one k in four. Rows and columns
@@ -138,26 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let s = av[r];
       c[r] = fma(vec4f(s.w), bv[3], fma(vec4f(s.z), bv[2], fma(vec4f(s.y), bv[1], fma(vec4f(s.x), bv[0], c[r]))));
     }
-    if (TALL == 2u) {
-      if (TRANSPOSE_A) {
-        for (var r = 0u; r < ROWS; r++) {
-          let quad = (ROWS + r) / 4u;
-          let s = loaded[quad / QUADS][r % 4u];
-          let source = first + quad % QUADS * 4u;
-          av[r].x = subgroupShuffle(s, source);
-          av[r].y = subgroupShuffle(s, source + 1u);
-          av[r].z = subgroupShuffle(s, source + 2u);
-          av[r].w = subgroupShuffle(s, source + 3u);
-        }
-      } else {
-        for (var r = 0u; r < ROWS; r++) { av[r] = subgroupShuffle(loaded[(ROWS + r) / LANES], first + r % LANES); }
-      }
-      for (var r = 0u; r < ROWS; r++) {
-        let s = av[r];
-        d[r] = fma(vec4f(s.w), bv[3], fma(vec4f(s.z), bv[2], fma(vec4f(s.y), bv[1], fma(vec4f(s.x), bv[0], d[r]))));
-      }
-    }
-    if (WIDE == 2u) {
+    if (PANELS == 2u) {
       let dv = fetch_columns(begins.y, step);
       for (var r = 0u; r < ROWS; r++) {
         let s = av[r];
@@ -174,12 +153,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < params.m) { y[to + r * columns] = c[r] + offset; }
   }
-  if (TALL == 2u) {
-    for (var r = 0u; r < ROWS; r++) {
-      if (row0 + ROWS + r < params.m) { y[to + (ROWS + r) * columns] = d[r] + offset; }
-    }
-  }
-  if (WIDE == 1u || column + LANES >= columns) { return; }
+  if (PANELS == 1u || column + LANES >= columns) { return; }
   if (is_offset) { offset = bias_of(column + LANES); }
   for (var r = 0u; r < ROWS; r++) {
     if (row0 + r < params.m) { y[to + r * columns + LANES] = d[r] + offset; }

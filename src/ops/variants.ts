@@ -58,17 +58,18 @@ export function gemmChoice(gpu: Gpu, product: Product): { readonly variant: Gemm
   return { variant: able.find((other) => fileOf(other) === choice.kernel)!, tune: choice.tune };
 }
 
+/**
+ * Multiplications from which on two panels at once, which share loads, save more in some hundred calls than their kernel
+ * takes longer to compile: half a second on a CPU adapter.
+ */
+const SECOND_PANEL = 2 ** 27;
+
 /** The heuristics for the tiles of the variants. */
-function gemmTile(gpu: Gpu, variant: GemmVariant, { rows, cols, slices }: GemmSize): Tune {
+function gemmTile(gpu: Gpu, variant: GemmVariant, { rows, cols, slices, depth }: GemmSize): Tune {
   if (variant === "tiled") return {};
   if (variant === "panel") {
-    // Two panels share loads, side by side those that cost more, where every core still has enough to do.
-    const LANES = cols <= 16 ? 4 : 8;
-    const isFull = (SECOND: number): boolean => {
-      const tile = panelTile({ LANES, SECOND });
-      return Math.ceil(rows / tile.rows) * Math.ceil(cols / tile.cols) * slices >= workgroupsToFill(gpu);
-    };
-    return { LANES, SECOND: cols > 32 && isFull(1) ? 1 : LANES === 8 && isFull(2) ? 2 : 0 };
+    const isLarge = cols > 32 && slices * rows * cols * depth >= SECOND_PANEL;
+    return { LANES: cols <= 16 ? 4 : 8, PANELS: isLarge ? 2 : 1 };
   }
   // The larger tile, which loads less, where that fills the device.
   const workgroups = Math.ceil(cols / 64) * Math.ceil(rows / 128) * slices;
@@ -119,8 +120,8 @@ const BLOCK_DEPTH = 16;
 export const TILE = { rows: 64, cols: 64 } as const;
 
 /** That of the panel kernels. */
-export function panelTile({ LANES, SECOND }: Tune): { readonly rows: number; readonly cols: number } {
-  return { rows: (SECOND === 2 ? 256 : 128) / LANES, cols: (SECOND === 1 ? 8 : 4) * LANES };
+export function panelTile({ LANES, PANELS }: Tune): { readonly rows: number; readonly cols: number } {
+  return { rows: 128 / LANES, cols: PANELS * 4 * LANES };
 }
 
 /** Sizes of a product: `slices` of rows x cols elements, each the sum of `depth` terms. */

@@ -8,7 +8,7 @@ import { assertRejects } from "../support/throws.ts";
 
 const good = {
   "mesa-software-8": {
-    conv2d: { "1x8192x64x512": { kernel: "conv2d_panel", tune: { LANES: 4, SECOND: 0 } }, "1x1x1x1": { kernel: "conv2d", tune: {} } },
+    conv2d: { "1x8192x64x512": { kernel: "conv2d_panel", tune: { LANES: 4, PANELS: 1 } }, "1x1x1x1": { kernel: "conv2d", tune: {} } },
     sgd_vec4: { "1024": { kernel: "sgd_vec4", tune: { VECTORS: 2 } } },
   },
 };
@@ -16,7 +16,7 @@ const good = {
 test("a table answers for its family, kernel and shape", () => {
   const tables = readTables(good, "good.json");
   const tuned = tunedFrom(tables, "mesa-software-8");
-  assert.equal(tuned.get("conv2d", "1x8192x64x512"), { kernel: "conv2d_panel", tune: { LANES: 4, SECOND: 0 } });
+  assert.equal(tuned.get("conv2d", "1x8192x64x512"), { kernel: "conv2d_panel", tune: { LANES: 4, PANELS: 1 } });
   assert.is(tuned.get("conv2d", "1x8192x64x256"), undefined);
   assert.is(tuned.get("matmul", "1x8192x64x512"), undefined);
   assert.is(tunedFrom(tables, "nvidia-hopper").get("conv2d", "1x8192x64x512"), undefined);
@@ -29,7 +29,7 @@ test("every stale or malformed entry is named, with its file", async () => {
     [{ f: { conv2d: { 1: { kernel: "conv2d_backward_input", tune: {} } } } }, "conv2d_backward_input is none of"],
     [{ f: { conv2d: { 1: { kernel: "conv2d_panel", tune: { LINES: 4 } } } } }, "conv2d_panel has no @tune constant LINES"],
     [{ f: { conv2d: { 1: { kernel: "conv2d_panel", tune: {} } } } }, "LANES is undefined; conv2d_panel offers"],
-    [{ f: { conv2d: { 1: { kernel: "conv2d_panel", tune: { LANES: 5, SECOND: 0 } } } } }, "LANES is 5; conv2d_panel offers"],
+    [{ f: { conv2d: { 1: { kernel: "conv2d_panel", tune: { LANES: 5, PANELS: 1 } } } } }, "LANES is 5; conv2d_panel offers"],
     [{ f: { conv2d: { 1: { kernel: "conv2d_panel" } } } }, "f conv2d 1: expected {"],
     [{ f: { conv2d: { 1: null } } }, "found null"],
     [{ f: [] }, "f: expected an object"],

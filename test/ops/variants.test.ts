@@ -53,7 +53,7 @@ test("the large tile where it fills the GPU, else the small one, else split sums
 
 const product = { kernel: "conv2d", lengths: [64, 64], rows: 8192, cols: 64, slices: 1, depth: 576 } as const;
 const [panel, blocked] = [
-  { kernel: "conv2d_panel", tune: { LANES: 4, SECOND: 0 } },
+  { kernel: "conv2d_panel", tune: { LANES: 4, PANELS: 1 } },
   { kernel: "conv2d_blocked", tune: { ROWS: 128 } },
 ];
 
@@ -61,10 +61,10 @@ test("what is forced comes before the table, and the table before the heuristics
   const table = { "conv2d 1x8192x64x512": panel };
   const choiceOf = (isSoftware: boolean, forced?: string, entries?: Readonly<Record<string, Choice>>) =>
     gemmChoice(adapter(isSoftware, forced, entries), product);
-  assert.equal(choiceOf(true), { variant: "panel", tune: { LANES: 8, SECOND: 1 } });
-  assert.equal(choiceOf(true, undefined, table), { variant: "panel", tune: { LANES: 4, SECOND: 0 } });
-  assert.equal(choiceOf(false, undefined, table), { variant: "panel", tune: { LANES: 4, SECOND: 0 } });
-  assert.equal(choiceOf(true, "panel", table), { variant: "panel", tune: { LANES: 4, SECOND: 0 } });
+  assert.equal(choiceOf(true), { variant: "panel", tune: { LANES: 8, PANELS: 2 } });
+  assert.equal(choiceOf(true, undefined, table), { variant: "panel", tune: { LANES: 4, PANELS: 1 } });
+  assert.equal(choiceOf(false, undefined, table), { variant: "panel", tune: { LANES: 4, PANELS: 1 } });
+  assert.equal(choiceOf(true, "panel", table), { variant: "panel", tune: { LANES: 4, PANELS: 1 } });
   assert.equal(choiceOf(true, "tiled", table), { variant: "tiled", tune: {} });
   assert.equal(choiceOf(false, "blocked", table), { variant: "blocked", tune: { ROWS: 64 } });
 });
@@ -74,10 +74,9 @@ test("narrow products have narrow panels where the table says nothing", () => {
   assert.equal([lanes(13), lanes(16), lanes(17)], [4, 4, 8]);
 });
 
-test("second panels stand beside the first, below narrow ones, and nowhere if a core would have nothing to do", () => {
-  const second = (rows: number, cols: number) => gemmChoice(adapter(true), { ...product, rows, cols }).tune.SECOND;
-  assert.equal([second(128, 64), second(112, 64), second(64, 64)], [1, 2, 0]);
-  assert.equal([second(256, 32), second(224, 32), second(8192, 16)], [2, 0, 0]);
+test("large products have two panels at once", () => {
+  const panels = (rows: number, cols: number) => gemmChoice(adapter(true), { ...product, rows, cols }).tune.PANELS;
+  assert.equal([panels(8192, 64), panels(2048, 64), panels(2 ** 20, 32)], [2, 1, 1]);
 });
 
 test("the table serves its class of shapes, and kernels that can run", () => {
@@ -95,7 +94,7 @@ test("decisions are collected with what could have been taken", () => {
   gpu.decisions = [];
   assert.equal(tileOf(gpu, "relu", [1000], { VECTORS: 16 }), { VECTORS: 2 });
   gemmChoice(gpu, { ...product, lengths: [64, 19] });
-  const heuristic = { kernel: "conv2d_panel", tune: { LANES: 8, SECOND: 1 } };
+  const heuristic = { kernel: "conv2d_panel", tune: { LANES: 8, PANELS: 2 } };
   const choice = { kernel: "relu", tune: { VECTORS: 2 } };
   assert.equal(gpu.decisions, [
     { kernel: "relu", shape: "1024", files: ["relu"], heuristic: { kernel: "relu", tune: { VECTORS: 16 } }, choice },
