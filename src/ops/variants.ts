@@ -59,10 +59,10 @@ export function gemmChoice(gpu: Gpu, product: Product): { readonly variant: Gemm
 }
 
 /**
- * Multiplications from which on two panels at once, which share loads, save more in some hundred calls than their kernel
- * takes longer to compile: half a second on a CPU adapter.
+ * Multiplications from which on two panels at once, which share loads, save more in some hundred calls than another kernel
+ * takes to compile: a second on a CPU adapter. Found by trying 2^20, 2^24 and 2^27 on `tiny`.
  */
-const SECOND_PANEL = 2 ** 27;
+const SECOND_PANEL = 2 ** 24;
 
 /** The heuristics for the tiles of the variants. */
 function gemmTile(gpu: Gpu, variant: GemmVariant, { rows, cols, slices, depth }: GemmSize): Tune {
