@@ -12,12 +12,12 @@
 //           [batch, k, n], or [batch, n, k] where TRANSPOSE_B: float i in component i % 4 of the texel i / 4, and texel t at
 //           (t % 4096, t / 4096); bias: read, [n] or longer; y: write, [splits, batch, m, n], parts of k to be added in order
 // overrides TRANSPOSE_A, TRANSPOSE_B: stored transposed; EACH: rows of a, not transposed, are of any length, and read number
-//           by number
+//           by number; RAGGED: n is not a multiple of 4
 // params    m, n, k, batch; part: length of a part of k, in fours; has_bias: 0: bias is bound but not read, else the length
 //           of bias, which the first part adds
 // dispatch  (ceil(n / (PANELS*4*LANES)), ceil(m / (128/LANES)), batch * splits) workgroups of 8
-// limits    n is a multiple of 4; m is where TRANSPOSE_A; k is unless EACH, where TRANSPOSE_B after padding with zeros;
-//           subgroups of at least 8 lanes that hold a workgroup of 8
+// limits    operands are padded, y is not: n of b to a multiple of 4, m of a where TRANSPOSE_A, k with zeros where TRANSPOSE_B
+//           and unless EACH; subgroups of at least 8 lanes that hold a workgroup of 8
 
 enable subgroups;
 
@@ -30,6 +30,7 @@ const QUADS: u32 = LANES / 4u; // fours of rows that a load of LANES lanes bring
 override TRANSPOSE_A: bool;
 override TRANSPOSE_B: bool;
 override EACH: bool = false;
+override RAGGED: bool = false;
 
 struct Params {
   m: u32,
@@ -44,7 +45,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a_each: array<f32>;
 @group(0) @binding(2) var b: texture_2d<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
 const NEXT: vec4u = vec4u(0u, 1u, 2u, 3u);
@@ -60,7 +61,7 @@ fn fetch_columns(at: u32, step: u32) -> mat4x4f {
     let texel = at + step;
     return transpose(mat4x4f(fetch(texel), fetch(texel + steps), fetch(texel + 2u * steps), fetch(texel + 3u * steps)));
   }
-  let columns = params.n / 4u;
+  let columns = (params.n + 3u) / 4u;
   let last = params.k - 1u;
   let b0 = fetch(at + 4u * step * columns);
   let b1 = fetch(at + min(4u * step + 1u, last) * columns);
@@ -81,6 +82,14 @@ fn load_each(at: u32, left: u32) -> vec4f {
   return select(vec4f(), values, NEXT < vec4u(left));
 }
 
+// Up to 4 numbers of a row of y that has `left` more of them.
+fn store(at: u32, left: u32, values: vec4f) {
+  y[at] = values.x;
+  if (!RAGGED || left > 1u) { y[at + 1u] = values.y; }
+  if (!RAGGED || left > 2u) { y[at + 2u] = values.z; }
+  if (!RAGGED || left > 3u) { y[at + 3u] = values.w; }
+}
+
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let batch = group.z % params.batch;
@@ -88,7 +97,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let steps = (params.k + 3u) / 4u;
   let begin = min(part * params.part, steps);
   let end = min(begin + params.part, steps);
-  let columns = params.n / 4u;
+  let columns = (params.n + 3u) / 4u;
+  let lines = (params.m + 3u) / 4u;
   let first = lane & (8u - LANES);
   let row0 = (group.y * (8u / LANES) + first / LANES) * ROWS;
   let column = group.x * PANELS * LANES + lane - first;
@@ -99,12 +109,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var at: array<u32, LOADS>;
   for (var i = 0u; i < LOADS; i++) {
     let row = min(row0 + i * LANES + lane - first, params.m - 1u);
-    let quad = min(row0 / 4u + i * QUADS + (lane - first) / 4u, params.m / 4u - 1u);
+    let quad = min(row0 / 4u + i * QUADS + (lane - first) / 4u, lines - 1u);
     let straight = (batch * params.m + row) * select(steps, params.k, EACH);
-    at[i] = select(straight, batch * params.k * (params.m / 4u) + quad, TRANSPOSE_A);
+    at[i] = select(straight, batch * params.k * lines + quad, TRANSPOSE_A);
   }
   let places = vec2u(min(column, columns - 1u), min(column + LANES, columns - 1u)); // in the first and the second panel
-  let begins = select(batch * params.k * columns + places, (batch * params.n + 4u * places) * steps, TRANSPOSE_B);
+  let begins = select(batch * params.k * columns + places, 4u * (batch * columns + places) * steps, TRANSPOSE_B);
 
   var c: array<vec4f, ROWS>;
   var d: array<vec4f, ROWS>; // the second panel
@@ -113,7 +123,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var av: array<vec4f, ROWS>; // of each row, in every lane
     if (TRANSPOSE_A) {
       let k = 4u * step + lane % 4u;
-      for (var i = 0u; i < LOADS; i++) { loaded[i] = select(vec4f(), a[at[i] + min(k, last) * (params.m / 4u)], k <= last); }
+      for (var i = 0u; i < LOADS; i++) { loaded[i] = select(vec4f(), a[at[i] + min(k, last) * lines], k <= last); }
       for (var r = 0u; r < ROWS; r++) {
         let quad = r / 4u;
         let s = loaded[quad / QUADS][r % 4u];
@@ -147,15 +157,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   if (column >= columns) { return; }
   let is_offset = params.has_bias != 0u && part == 0u;
-  let to = (group.z * params.m + row0) * columns + column;
+  let to = (group.z * params.m + row0) * params.n + 4u * column;
+  let left = params.n - 4u * column;
   var offset = vec4f();
   if (is_offset) { offset = bias_of(column); }
   for (var r = 0u; r < ROWS; r++) {
-    if (row0 + r < params.m) { y[to + r * columns] = c[r] + offset; }
+    if (row0 + r < params.m) { store(to + r * params.n, left, c[r] + offset); }
   }
   if (PANELS == 1u || column + LANES >= columns) { return; }
   if (is_offset) { offset = bias_of(column + LANES); }
   for (var r = 0u; r < ROWS; r++) {
-    if (row0 + r < params.m) { y[to + r * columns + LANES] = d[r] + offset; }
+    if (row0 + r < params.m) { store(to + r * params.n + 4u * LANES, left - 4u * LANES, d[r] + offset); }
   }
 }

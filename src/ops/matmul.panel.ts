@@ -3,7 +3,7 @@ import type { Tune } from "../runtime/programs.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { sumSlabs } from "./accumulate.ts";
-import { cutFromFours, padToFours, resizeAxis, toFour } from "./panels.ts";
+import { padToFours, resizeAxis, toFour } from "./panels.ts";
 import { panelTile, splitCount } from "./variants.ts";
 
 export interface PanelProduct {
@@ -37,21 +37,16 @@ export function panelProduct(
   const left = transposeA ? padToFours(views[0]) : views[0];
   const padded = padToFours(views[1]);
   const right = transposeB ? resizeAxis(padded, 1, toFour(n)) : padded;
-  const lines = transposeA ? toFour(m) : m;
-  const columns = toFour(n);
   const { rows, cols } = panelTile(tune);
-  const grid = [Math.ceil(columns / cols), Math.ceil(lines / rows)] as const;
+  const grid = [Math.ceil(n / cols), Math.ceil(m / rows)] as const;
   const splits = splitCount(gpu, grid[0] * grid[1] * batch, k);
-  const slabs = Tensor.empty(gpu, [splits, batch, lines, columns]);
+  const slabs = Tensor.empty(gpu, [splits, batch, m, n]);
   gpu.run("matmul_panel", { a: left, a_each: left, b: gpu.asTexels(right, right.size), bias: bias ?? left, y: slabs }, {
     grid: [...grid, batch * splits],
-    params: { m: lines, n: columns, k, batch, part: Math.ceil(Math.ceil(k / 4) / splits), has_bias: bias?.size ?? 0 },
-    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, EACH: !transposeA && k % 4 !== 0 },
+    params: { m, n, k, batch, part: Math.ceil(Math.ceil(k / 4) / splits), has_bias: bias?.size ?? 0 },
+    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, EACH: !transposeA && k % 4 !== 0, RAGGED: n % 4 !== 0 },
     tune,
   });
   [...views, left, right].forEach((tensor) => tensor.release());
-  const y = resizeAxis(cutFromFours(sumSlabs(slabs, [batch, lines, columns]), n), 1, m);
-  const result = y.view(shape);
-  y.release();
-  return result;
+  return sumSlabs(slabs, shape);
 }
