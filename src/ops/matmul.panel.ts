@@ -44,7 +44,10 @@ export function panelProduct(
   gpu.run("matmul_panel", { a: left, a_each: left, b: gpu.asTexels(right, right.size), bias: bias ?? left, y: slabs }, {
     grid: [...grid, batch * splits],
     params: { m, n, k, batch, part: Math.ceil(Math.ceil(k / 4) / splits), has_bias: bias?.size ?? 0 },
-    constants: { TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB, EACH: !transposeA && k % 4 !== 0, RAGGED: n % 4 !== 0 },
+    constants: {
+      ...{ TRANSPOSE_A: transposeA, TRANSPOSE_B: transposeB },
+      ...{ EACH: !transposeA && k % 4 !== 0, RAGGED: n % 4 !== 0 },
+    },
     tune,
   });
   [...views, left, right].forEach((tensor) => tensor.release());
