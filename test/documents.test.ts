@@ -1,12 +1,13 @@
-/** What is written about the library: the table from PyTorch, the guide, and the docstrings of what is exported. */
+/** What is written about the library: table from PyTorch, guide, method, and the docstrings of what is exported. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { preset } from "../src/config/presets.ts";
 import * as everything from "../src/index.ts";
 import * as nn from "../src/index.nn.ts";
 
@@ -61,6 +62,31 @@ test("the guide to an operation of one's own does what it says", () => {
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+});
+
+test("what comments say of the method stands there, and the options that it names exist", () => {
+  const method = read("src/METHOD.md");
+  const sections = new Set([...method.matchAll(/^##+ (\d[.\d]*\d|\d)/gm)].map((match) => match[1]));
+  assert.ok(sections.size > 20);
+  const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
+  const references = files.filter((path) => path.endsWith(".ts")).flatMap((path) => {
+    const text = read(join("src", path)).replace(/\n\s*(\*|\/\/) /g, " ");
+    return [...text.matchAll(/METHOD\.md ((?:\d[.\d]*(?:, | and | to )?)+)/g)].flatMap(([, list]) => {
+      return list.match(/\d(\.\d)?/g)!.map((number) => ({ path, number }));
+    });
+  });
+  assert.ok(references.length > 20);
+  assert.equal(references.filter(({ number }) => !sections.has(number)), []);
+
+  const options = [...method.matchAll(/`((?:model|memory|losses|train|eval)\.[\w.]+)(?:=\w+)?`/g)].map(([, path]) => path);
+  assert.ok(options.length > 10);
+  const config = preset();
+  const has = (path: string): boolean => {
+    let at: unknown = config;
+    for (const key of path.split(".")) at = (at as Record<string, unknown> | undefined)?.[key];
+    return at !== undefined;
+  };
+  assert.equal(options.filter((path) => !has(path)), []);
 });
 
 test("everything exported has a docstring, and so have the methods of what is exported", () => {

@@ -1,4 +1,4 @@
-/** The networks of the official toolbox that MCIBI is compared with, under its names for them (spec section 5). */
+/** The networks of the official toolbox that MCIBI is compared with, under its names for them (METHOD.md 5). */
 import { standardBackbone } from "./backbone.ts";
 import { changed } from "./changes.ts";
 import type { Changes } from "./changes.ts";

@@ -153,7 +153,7 @@ export interface MemoryConfig {
 
 /** The terms of the loss, and their weights. */
 export interface LossesConfig {
-  /** Weights of the terms of spec section 4. Only `mcibi` has stage 1; stage 2 is the prediction of any network. */
+  /** Weights of the terms of METHOD.md 4. Only `mcibi` has stage 1; stage 2 is the prediction of any network. */
   stage1: number;
   stage2: number;
   /** Of every auxiliary head; 0: there is none. */

@@ -1,6 +1,6 @@
 /**
- * The official configurations by name, as what each dataset, network and pair of both changes (spec section 5, data and
- * evaluation: 6.4 and 7.2). Initial weights are random here and pretrained there.
+ * The official configurations by name, as what each dataset, network and pair of both changes (METHOD.md 5, data and
+ * evaluation: 6 and 7). Initial weights are random here and pretrained there.
  */
 import { standardBackbone } from "./backbone.ts";
 import { changed } from "./changes.ts";

@@ -94,7 +94,7 @@ const cityscapesVal = changed(
   { name: "cityscapes-val", data: { trainSplit: "train" }, eval: { mode: "whole", average: "logits" } },
 );
 
-/** As the paper words it, where the official code does otherwise (spec section 1.4, D4 to D7, D9, D10). */
+/** As the paper words it, where the official code does otherwise (METHOD.md 1.4, D4 to D7, D9, D10). */
 const paper = changed(cityscapesVal, {
   name: "paper",
   model: { keyQueryConvs: 1, contextAttention: false, fusion: "concat3" },

@@ -15,7 +15,7 @@ export interface BaselineOptions extends SegmentorOptions {
   readonly dropout: number;
 }
 
-/** What MCIBI is compared with: a head without memory, as the official toolbox builds it (spec section 3.7). */
+/** What MCIBI is compared with: a head without memory, as the official toolbox builds it (METHOD.md 3.7). */
 export abstract class Baseline extends Segmentor {
   protected abstract readonly decoder: Sequential;
 

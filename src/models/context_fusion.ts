@@ -42,8 +42,8 @@ export interface ImageContext {
 
 /**
  * Joins the within-image context to what the network knows besides: attention from the representations to the context,
- * then a 3x3 convolution over both (steps 11 and 12 of spec section 1.3). With a pyramid both are its top, and the
- * convolution sees all of its levels at the finest resolution (section 9, the UPerNet host).
+ * then a 3x3 convolution over both (steps 9 and 10 of METHOD.md 1.3). With a pyramid both are its top, and the
+ * convolution sees all of its levels at the finest resolution (METHOD.md 3.5, UPerNet).
  */
 export class ContextFusion extends Module {
   readonly #attention: SelfAttentionBlock | null = null;

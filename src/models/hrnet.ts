@@ -1,4 +1,4 @@
-/** HRNetV2 (Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition"; spec section 3.3). */
+/** HRNetV2 (Wang et al., "Deep High-Resolution Representation Learning for Visual Recognition"; METHOD.md 3.3). */
 import { concat } from "../ops/concat.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";
 import { BatchNorm2d, Conv2d, ModuleList } from "../nn/layers.ts";

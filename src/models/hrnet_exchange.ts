@@ -1,4 +1,4 @@
-/** What HRNet's stages are made of: branches of different resolution, and the ways between them (spec section 3.3). */
+/** What HRNet's stages are made of: branches of different resolution, and the ways between them (METHOD.md 3.3). */
 import { relu } from "../ops/activation.ts";
 import { add } from "../ops/elementwise.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";

@@ -54,8 +54,8 @@ export interface McibiPrediction extends Prediction {
 
 /**
  * MCIBI (Jin et al., "Mining Contextual Information Beyond Image for Semantic Segmentation", ICCV 2021) as the official
- * code has it: spec section 1.3, under the names of section 3.8. The hosts OCR and UPerNet, which that code lacks, are
- * built as section 3.5 and the UPerNet host of section 9 say.
+ * code has it: METHOD.md 1.3, under the names of 3.8. The hosts OCR and UPerNet, which that code lacks, are
+ * built as 3.5 says.
  */
 export class Mcibi extends Segmentor<McibiPrediction> {
   /** Null when the memory is switched off. */
@@ -157,7 +157,7 @@ export class Mcibi extends Segmentor<McibiPrediction> {
   }
 
   /**
-   * Logits [K·F, K] of the memory's rows, as images of one pixel (spec section 4, L_M). In training all rows, empty
+   * Logits [K·F, K] of the memory's rows, as images of one pixel (METHOD.md 4, L_M). In training all rows, empty
    * ones too, enter the second decoder's batch statistics, and its running statistics where `updateRunning`.
    */
   classifyMemory({ updateRunning, watch = unwatched }: { updateRunning: boolean; watch?: Watch }): Tensor {

@@ -28,7 +28,7 @@ export interface FeatureMemoryOptions extends ContextFusionOptions {
   readonly skipZeroFeatures?: boolean;
   /**
    * Backward takes the updated memory for the one that forward read, as it does in the official code, which updates in
-   * place (spec section 1.4, D12). Then the gradient is not that of the loss. Default false.
+   * place (METHOD.md 1.4, D12). Then the gradient is not that of the loss. Default false.
    */
   readonly officialAliasing?: boolean;
 }

@@ -20,7 +20,7 @@ export interface ObjectContextOptions {
 
 /**
  * Object-contextual representations (Yuan et al., "Object-Contextual Representations for Semantic Segmentation"): every
- * pixel attends to one vector per class, which coarse logits gather from the features (spec section 3.5).
+ * pixel attends to one vector per class, which coarse logits gather from the features (METHOD.md 3.5).
  */
 export class ObjectContext extends SelfAttentionBlock {
   readonly #bottleneck: Sequential;

@@ -1,4 +1,4 @@
-/** The blocks that residual networks are made of, and stages of them (spec section 3.1). */
+/** The blocks that residual networks are made of, and stages of them (METHOD.md 3.1). */
 import { AvgPool2d, BatchNorm2d, Conv2d, Sequential } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";

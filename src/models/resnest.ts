@@ -1,4 +1,4 @@
-/** ResNeSt (Zhang et al., "ResNeSt: Split-Attention Networks") with radix 2 and cardinality 1 (spec section 3.2). */
+/** ResNeSt (Zhang et al., "ResNeSt: Split-Attention Networks") with radix 2 and cardinality 1 (METHOD.md 3.2). */
 import { BatchNorm2d, Conv2d } from "../nn/layers.ts";
 import type { Sequential } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";

@@ -1,4 +1,4 @@
-/** ResNet with the options of segmentation: deep stem, dilated stages, slim widths (spec section 3.1). */
+/** ResNet with the options of segmentation: deep stem, dilated stages, slim widths (METHOD.md 3.1). */
 import { BatchNorm2d, Conv2d, MaxPool2d, ReLU, Sequential, chain, inOrder } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import type { Layer } from "../nn/module.ts";

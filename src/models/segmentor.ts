@@ -51,7 +51,7 @@ export interface Auxiliary {
   readonly auxiliary: readonly Tensor[];
 }
 
-/** The terms of spec section 4; what applies to pixels does to every term but the memory's. */
+/** The terms of METHOD.md 4; what applies to pixels does to every term but the memory's. */
 export interface LossOptions extends PixelLossOptions {
   /** Weights; `stage2` is that of the prediction. */
   readonly stage1: number;

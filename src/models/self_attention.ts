@@ -31,7 +31,7 @@ export interface SelfAttentionOptions {
 }
 
 /**
- * Attention from every position of one map to every position of another, between 1x1 projections (spec section 3.6):
+ * Attention from every position of one map to every position of another, between 1x1 projections (METHOD.md 3.6):
  * out(softmax(q(Q) · k(X)ᵀ / sqrt(transformChannels)) · v(X)). Single head, no residual, no positional encoding.
  */
 export class SelfAttentionBlock extends Module {

@@ -6,7 +6,7 @@ import type { LossOptions, LossTerms, Segmentor, TrainingBatch, TrainingStep } f
 
 /** The terms, and their sum. */
 export interface TrainingLoss {
-  /** The weighted terms, see spec section 4. */
+  /** The weighted terms, see METHOD.md 4. */
   readonly terms: Readonly<LossTerms>;
   /** Their sum, to be differentiated. */
   readonly total: Tensor;

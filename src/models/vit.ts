@@ -1,4 +1,4 @@
-/** The vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words") as a backbone (spec section 3.4). */
+/** The vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words") as a backbone (METHOD.md 3.4). */
 import { concat } from "../ops/concat.ts";
 import { add, expand } from "../ops/elementwise.ts";
 import { interpolateBilinear } from "../ops/interpolate.ts";

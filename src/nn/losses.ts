@@ -1,4 +1,4 @@
-/** Losses of segmentation networks (spec section 4). */
+/** Losses of segmentation networks (METHOD.md 4). */
 import { UserError } from "../errors.ts";
 import { relu } from "../ops/activation.ts";
 import { crossEntropy } from "../ops/cross_entropy.ts";

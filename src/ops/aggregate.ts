@@ -52,9 +52,9 @@ const lookUpOp = defineOp<readonly [Tensor, Tensor], { readonly slot: number }>(
 
 /**
  * What the memory knows about every pixel: softmax(logits)·memory[:, slot, :], the expected vector of its class
- * (spec 1.3, rows 7 and 8). The gradient goes to the logits only (spec 2.8): the memory is a constant, and must not be
- * written to before backward, which the official code does: `memoryInBackward` makes the gradient that follows from
- * that. `hard` passes no gradient at all.
+ * (METHOD.md 1.3, steps 5 and 6). The gradient goes to the logits only (METHOD.md 2.8): the memory is a constant, and
+ * must not be written to before backward, which the official code does: `memoryInBackward` makes the gradient that
+ * follows from that. `hard` passes no gradient at all.
  *
  * @param logits [n, h, w, K]
  * @param memory [K, F, C]

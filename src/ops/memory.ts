@@ -185,7 +185,7 @@ function sourcePosition(cells: number, pixels: number, alignCorners: boolean) {
 
 /**
  * The memory after one training step, as a new tensor: backward still needs the one that forward used. Nothing is
- * recorded, nothing is read back, and the features are never resized (spec 2.3, 2.7).
+ * recorded, nothing is read back, and the features are never resized (METHOD.md 2.3, 2.7).
  *
  * Every class with labelled pixels first fills its first empty (all-zero) slot with the mean of its feature vectors,
  * resized bilinearly to the labels; once all its slots are filled they move by `momentum` towards the average of the

@@ -1,4 +1,4 @@
-/** Values that change over the iterations t = 0, 1, ... of a run, set before the forward pass (spec 2.4 and 5). */
+/** Values that change over the iterations t = 0, 1, ... of a run, set before the forward pass (METHOD.md 2.4 and 5). */
 
 /** How a learning rate begins. */
 export interface Warmup {

@@ -1,4 +1,4 @@
-/** Scoring a network on a dataset: predictions at each label's own resolution, counted on the GPU (spec section 7). */
+/** Scoring a network on a dataset: predictions at each label's own resolution, counted on the GPU (METHOD.md 7). */
 import type { Config } from "../config/config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evaluationItems } from "../data/evaluation.ts";

@@ -1,6 +1,6 @@
 /**
  * From an image to logits or probabilities: at once or through sliding windows, averaged over scales and mirror images
- * (spec sections 7.1 and 7.2). Nothing is recorded; the network has to be in eval mode.
+ * (METHOD.md 7.1 and 7.2). Nothing is recorded; the network has to be in eval mode.
  */
 import { noGrad } from "../autograd/tape.ts";
 import type { EvalConfig } from "../config/config.ts";

@@ -1,5 +1,5 @@
 /**
- * What the memory starts with (spec section 2.2): random rows, or representations that the network itself makes of the
+ * What the memory starts with (METHOD.md 2.2): random rows, or representations that the network itself makes of the
  * training images. These pass by once, as a training epoch sees them: augmented, in batches, normalised by the batch.
  * Nothing else about the network changes.
  */

@@ -1,4 +1,4 @@
-/** Scores of a segmentation, from its confusion matrix: spec section 7.3. */
+/** Scores of a segmentation, from its confusion matrix: METHOD.md 7.3. */
 
 /** Numbers of pixels by [label][prediction], row-major; ignored pixels are in none of them. */
 export interface Confusion {

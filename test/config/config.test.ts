@@ -242,7 +242,7 @@ test("switching the memory off leaves the host; weight 0 leaves out the auxiliar
   assert.is(lossOptions(config, 255).ignoreIndex, 255);
 });
 
-test("schedules of the official Cityscapes preset (spec section 12)", () => {
+test("schedules of the official Cityscapes preset", () => {
   const config = preset("mcibi_deeplabv3_resnet50os8_cityscapes");
   const maxIters = 95480;
   const expected = [

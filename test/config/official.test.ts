@@ -75,7 +75,7 @@ const VIT = {
 };
 const NO_AUXILIARY = { auxiliary: null, losses: MAIN };
 
-test("the networks that the official files describe have the official number of tensors (spec section 3.8)", () => {
+test("the networks that the official files describe have the official number of tensors (METHOD.md 3.8)", () => {
   assert.is(tensors(official({ type: "ResNet", depth: 50, outstride: 8, use_conv3x3_stem: true })), 481);
   assert.is(tensors(official({ type: "ResNet", depth: 101 })), 787);
   assert.is(tensors(official(RESNEST)), 1084);

@@ -1,4 +1,4 @@
-/** The presets against the tables of the specification, restated here by hand. */
+/** The presets against METHOD.md 5, 6 and 7, restated here by hand. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Config } from "../../src/config/config.ts";
@@ -57,7 +57,7 @@ const LIP = { K: 20, crop: [473, 473], wd: 5e-4, epochs: 150, useLoss: false, m0
 const LIP_32 = { ...LIP, lr: 0.01, batch: 32, T: 142_800, slope: 0.01 } as const;
 const LIP_40 = { ...LIP, lr: 0.007, batch: 40, T: 114_150 } as const;
 
-/** Spec section 5. */
+/** METHOD.md 5. */
 const MCIBI: Readonly<Record<string, Row>> = {
   resnet50os8_ade20k: { ...ADE_FAST, backbone: R50 },
   resnet101os8_ade20k: { ...ADE_FAST, backbone: R101 },
@@ -86,7 +86,7 @@ function backboneOf({ model: { backbone } }: Config): string {
   return `hrnet ${width}${downsample ? " downsampled" : ""}${skipStemActivation ? ", MCIBI stem" : ""}`;
 }
 
-/** The step in which the run ends, by the rule of section 5 for 8 ranks. */
+/** The step in which the run ends, when 8 ranks share a batch and drop what is left. */
 function iterations({ data, train }: Config): number {
   const perRank = Math.ceil(IMAGES[`${data.dataset} ${data.trainSplit}`] / 8);
   return train.epochs * Math.floor(perRank / (train.batchSize / 8));
@@ -97,7 +97,7 @@ function near(found: number, expected: number, what: string): void {
 }
 
 for (const [pair, row] of Object.entries(MCIBI)) {
-  test(`mcibi_deeplabv3_${pair} is the row of spec section 5`, () => {
+  test(`mcibi_deeplabv3_${pair} is the row of METHOD.md 5`, () => {
     const config = preset(`mcibi_deeplabv3_${pair}`);
     const { model, memory, losses, optim, data, train, eval: evaluation } = config;
     const { dilations = [1, 12, 24, 36], aux = 0.4, slope = 0, backboneLr = 1, slide = false } = row;
@@ -124,7 +124,7 @@ for (const [pair, row] of Object.entries(MCIBI)) {
     const { momentum, nesterov, power, clipGradNorm, warmup, backbone } = optim;
     const others = { momentum, nesterov, power, clipGradNorm, weightDecayFactor: backbone.weightDecay };
     assert.equal({ ...others, warmup: warmup.iters }, common);
-    // The learning rate ends where rho says, and so does the memory's momentum (section 2.4).
+    // The learning rate ends where rho says, and so does the memory's momentum (METHOD.md 2.4).
     const end = scheduleAt(config, row.T, row.T);
     near(end.lr, row.rho * row.lr, "learning rate at the end");
     near(end.memoryMomentum, row.rho * row.m0, "momentum at the end");
@@ -145,7 +145,7 @@ test("there is no other preset of that kind", () => {
   assert.equal(names.toSorted(), Object.keys(MCIBI).map((pair) => `mcibi_deeplabv3_${pair}`).toSorted());
 });
 
-test("data and windows by dataset (spec sections 6.4 and 7)", () => {
+test("data and windows by dataset (METHOD.md 6 and 7)", () => {
   const of = (dataset: string) => {
     const { data, eval: evaluation } = preset(`mcibi_deeplabv3_resnet50os8_${dataset}`);
     const { size, keepRatio, scaleRange, flip, rotate, photometric, evalSplit } = data;
@@ -163,7 +163,7 @@ test("data and windows by dataset (spec sections 6.4 and 7)", () => {
   assert.is(preset("mcibi_deeplabv3_resnet50os8_lip").data.rotate.degrees, 30);
 });
 
-test("the toolbox's networks have the budgets of spec section 5", () => {
+test("the toolbox's networks have the budgets of METHOD.md 5", () => {
   type Budget = readonly [lr: number, wd: number, batch: number, epochs: number, T: number];
   const budgets: Readonly<Record<string, Budget>> = {
     ade20k: [0.01, 5e-4, 16, 130, 164_190],

@@ -27,7 +27,7 @@ const on = (name: string, host: Config["model"]["host"]): Config => {
 const R50 = "mcibi_deeplabv3_resnet50os8_ade20k";
 
 /**
- * Tensors and parameters by spec sections 3.1 to 3.8 and 8.4; of the hosts OCR and UPerNet and of some of the toolbox's
+ * Tensors and parameters by METHOD.md 3.1 to 3.8; of the hosts OCR and UPerNet and of some of the toolbox's
  * networks the sums of what the sections say of their parts.
  */
 const SIZES: readonly (readonly [config: Config, tensors: number, parameters: number | string])[] = [

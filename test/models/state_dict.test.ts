@@ -38,7 +38,7 @@ if (existsSync(LIST)) {
   console.log("skipped: official state dict (../shared is absent)");
 }
 
-test("sizes of the official variants (spec sections 3.1 and 3.8)", () => {
+test("sizes of the official variants (METHOD.md 3.1 and 3.8)", () => {
   const size = (numClasses: number, change?: (config: Config) => void) => {
     const model = build(numClasses, change);
     return [model.stateShapes().size, model.parameterCount()];
@@ -50,7 +50,7 @@ test("sizes of the official variants (spec sections 3.1 and 3.8)", () => {
   assert.equal(size(150, ({ model }) => (model.backbone = { ...standardBackbone("resnet"), depth: 101 }))[0], 787);
 });
 
-test("backbones have the official number of parameters (spec sections 3.1 to 3.3)", () => {
+test("backbones have the official number of parameters (METHOD.md 3.1 to 3.3)", () => {
   const parameters = (config: BackboneConfig) => {
     return buildBackbone(backboneParts(config).backbone, new RandomState(0)).parameterCount();
   };
@@ -62,7 +62,7 @@ test("backbones have the official number of parameters (spec sections 3.1 to 3.3
   assert.is(parameters(standardBackbone("vit")), 1024 * 1795 + 24 * (12 * 1024 ** 2 + 13 * 1024));
 });
 
-test("networks on the other backbones have the official sizes and names (spec sections 3.2 to 3.4, 3.8)", () => {
+test("networks on the other backbones have the official sizes and names (METHOD.md 3.2 to 3.4, 3.8)", () => {
   const on = (type: BackboneType, numClasses: number, change: (config: Config) => void = () => {}) => {
     const model = build(numClasses, (config) => {
       config.model.backbone = standardBackbone(type);

@@ -216,7 +216,7 @@ test("memory rows that pass as well as pixels end up in running statistics, unle
     return [...state.values()].slice(2).map(({ data }) => Number(data[0]));
   };
   const [mean, , count] = await run((layers) => layers.forward(rows));
-  assert.ok(Math.abs(mean - 0.526316) < 1e-6, `running mean ${mean}`); // spec section 12
+  assert.ok(Math.abs(mean - 0.526316) < 1e-6, `running mean ${mean}`);
   assert.is(count, 200);
   const frozen = await run((layers) => withFrozenStatistics(layers, () => layers.forward(rows)));
   assert.equal([frozen[0], frozen[2]], [0, 100]);

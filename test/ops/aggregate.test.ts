@@ -1,4 +1,4 @@
-/** What the memory gives to every pixel, and the gradient of that (spec 2.8). */
+/** What the memory gives to every pixel, and the gradient of that (METHOD.md 2.8). */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { aggregateMemory } from "../../src/ops/aggregate.ts";

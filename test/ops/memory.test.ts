@@ -1,4 +1,4 @@
-/** The memory update: the official code's results, the edge cases of spec 2.5, what stays untouched. */
+/** The memory update: the official code's results, the edge cases of METHOD.md 2.5, what stays untouched. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { updateMemory } from "../../src/ops/memory.ts";

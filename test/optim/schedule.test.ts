@@ -7,7 +7,7 @@ import { assertResults, hasFixtures, readFixture } from "../support/fixtures.ts"
 const near = (got: number, want: number, digits: number) =>
   assert.ok(Math.abs(got - want) <= 0.5 * 10 ** -digits, `${got} instead of ${want}`);
 
-test("poly learning rate (spec section 12)", () => {
+test("poly learning rate", () => {
   const options = { baseLr: 0.01, power: 0.9, maxIters: 164190 };
   const expected = [
     [0, 0.01],
@@ -20,7 +20,7 @@ test("poly learning rate (spec section 12)", () => {
   near(polyLearningRate(21075, { baseLr: 0.001, power: 0.9, maxIters: 42150, minLr: 1e-4 }), 0.0005823, 8);
 });
 
-test("memory momentum, closed form and coupled (spec section 12)", () => {
+test("memory momentum, closed form and coupled", () => {
   const maxIters = 164190;
   const expected = [
     [0, 0.9],

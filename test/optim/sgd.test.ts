@@ -16,7 +16,7 @@ const give = (tensor: Tensor, grad: ArrayLike<number>): void => {
   tensor.grad = Tensor.from(tensor.gpu, Float32Array.from(grad), tensor.shape).keep();
 };
 
-test("momentum and weight decay (spec section 12)", async () => {
+test("momentum and weight decay", async () => {
   const gpu = await testGpu();
   using _ = gpu.arena();
   const p = parameter(gpu, [1], [1]);
