@@ -1,8 +1,10 @@
 /** What became slower or faster since an earlier run, beyond the noise of both. */
 import { UserError } from "../src/errors.ts";
 import { short } from "./report.ts";
-import { IDENTITY, SECTIONS, title } from "./results.ts";
-import type { Adapter, Measured, Results } from "./results.ts";
+import { title } from "./measured.ts";
+import type { Measured } from "./measured.ts";
+import { IDENTITY, SECTIONS } from "./results.ts";
+import type { Adapter, Results } from "./results.ts";
 
 export interface Change {
   readonly key: string;

@@ -13,7 +13,7 @@ import { loaderOptions } from "../src/train/loader_options.ts";
 import { summarize } from "./clock.ts";
 import type { Timing } from "./clock.ts";
 import { short } from "./report.ts";
-import type { Measured } from "./results.ts";
+import type { Measured } from "./measured.ts";
 import type { SetName } from "./sets.ts";
 import type { StepRow } from "./step.ts";
 

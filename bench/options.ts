@@ -7,7 +7,7 @@ import { UserError } from "../src/errors.ts";
 import type { ProgressLine } from "../src/train/progress.ts";
 import { LOADER, LOADER_PASSES, loaderTasks } from "./loader.ts";
 import type { LoaderTask } from "./loader.ts";
-import { title } from "./results.ts";
+import { title } from "./measured.ts";
 import { scalingSeries, seriesTitle } from "./scaling.ts";
 import type { Series } from "./scaling.ts";
 import { SETS, workloads } from "./sets.ts";

@@ -6,6 +6,7 @@ import type { AdapterReport } from "../src/device/capabilities.ts";
 import { UserError } from "../src/errors.ts";
 import { readFileBytes } from "../src/io/files.node.ts";
 import type { LoaderRow } from "./loader.ts";
+import type { Measured } from "./measured.ts";
 import type { Peak } from "./peak.ts";
 import type { Row } from "./report.ts";
 import type { ScalingRow } from "./scaling.ts";
@@ -29,24 +30,7 @@ export interface Results extends Sections {
   readonly peak: Peak;
 }
 
-export interface Named {
-  readonly name: string;
-  readonly op: string;
-  readonly pass: string;
-}
-
-export interface Measured extends Named {
-  readonly shape: Readonly<Record<string, unknown>>;
-  readonly minMs: number;
-  readonly samplesMs: readonly number[];
-}
-
 export const SECTIONS = ["rows", "steps", "scaling", "loader"] as const satisfies readonly (keyof Sections)[];
-
-/** "NAME OP PASS": what the filter sees, and what names a row in messages. */
-export function title({ name, op, pass }: Named): string {
-  return `${name} ${op} ${pass}`;
-}
 
 export function adapterOf(info: AdapterReport): Adapter {
   const { subgroupMinSize: _, subgroupMaxSize: __, ...adapter } = info;

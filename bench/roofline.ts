@@ -5,7 +5,7 @@
 import { LogScale } from "./log_scale.ts";
 import { short } from "./report.ts";
 import type { Row } from "./report.ts";
-import { title as nameOf } from "./results.ts";
+import { title as nameOf } from "./measured.ts";
 import type { Results } from "./results.ts";
 import { element, text } from "../src/io/svg.ts";
 

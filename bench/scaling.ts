@@ -8,7 +8,7 @@ import { describeGrowth } from "./growth.ts";
 import { attentionPasses, lossPasses, memoryUpdatePass } from "./heads.ts";
 import type { FeatureMap } from "./network.ts";
 import { matmulPasses } from "./products.ts";
-import type { Measured } from "./results.ts";
+import type { Measured } from "./measured.ts";
 import type { SetName } from "./sets.ts";
 import { timeStep } from "./step.ts";
 import type { StepTask } from "./step.ts";

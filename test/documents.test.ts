@@ -78,7 +78,8 @@ test("what comments say of the method stands there, and the options that it name
   assert.ok(references.length > 20);
   assert.equal(references.filter(({ number }) => !sections.has(number)), []);
 
-  const options = [...method.matchAll(/`((?:model|memory|losses|train|eval)\.[\w.]+)(?:=\w+)?`/g)].map(([, path]) => path);
+  const named = method.matchAll(/`((?:model|memory|losses|train|eval)\.[\w.]+)(?:=\w+)?`/g);
+  const options = [...named].map(([, path]) => path);
   assert.ok(options.length > 10);
   const config = preset();
   const has = (path: string): boolean => {

@@ -6,8 +6,8 @@ import { measureInTurn } from "../clock.ts";
 import type { Clock, Contestant } from "../clock.ts";
 import { operands, prepare } from "../workload.ts";
 import type { Prepared, Workload } from "../workload.ts";
-import type { Operands, Peer, PeerPass } from "./peer.ts";
-import type { ComparedRow, PeerName, PeerResult } from "./report.ts";
+import type { Operands, Peer, PeerPass, PeerResult } from "./peer.ts";
+import type { ComparedRow, PeerName } from "./report.ts";
 
 type Timed = Readonly<Record<"tfjs" | "jax", Peer>>;
 

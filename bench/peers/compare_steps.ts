@@ -1,7 +1,7 @@
 /** The row of the comparison that is a whole training step: the same network, initial values and batch for both. */
 import type { Gpu } from "../../src/runtime/gpu.ts";
 import { operands } from "../workload.ts";
-import type { PeerResult } from "./report.ts";
+import type { PeerResult } from "./peer.ts";
 import type { TensorFlowPeer } from "./tfjs.ts";
 import { trainWithTensorFlow } from "./tfjs_step.ts";
 import { OurTraining, STEP } from "./training_step.ts";

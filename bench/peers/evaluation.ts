@@ -14,8 +14,7 @@ import { operands } from "../workload.ts";
 import { openOnnxRuntime } from "./onnxruntime.ts";
 import type { Evaluate } from "./onnxruntime.ts";
 import { permuted } from "./peer.ts";
-import type { Values } from "./peer.ts";
-import type { PeerResult } from "./report.ts";
+import type { PeerResult, Values } from "./peer.ts";
 
 const PEERS = ["cpu", "webgpu"] as const;
 type OnnxPeer = (typeof PEERS)[number];

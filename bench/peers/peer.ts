@@ -27,6 +27,9 @@ export interface PeerPass {
   dispose(): void;
 }
 
+/** Milliseconds, or why there are none. */
+export type PeerResult = { readonly ms: number } | { readonly cannot: string };
+
 export interface Peer {
   readonly clock: Clock;
   /** @throws with the peer's own words where it has no such pass */

@@ -3,12 +3,10 @@ import type { AdapterReport } from "../../src/device/capabilities.ts";
 import type { Pass, Workload } from "../workload.ts";
 import type { ComparedStep } from "./compare_steps.ts";
 import type { ComparedEvaluation } from "./evaluation.ts";
+import type { PeerResult } from "./peer.ts";
 
 export const PEERS = { tfjs: "TF.js", jax: "jax-js", torch: "torch" } as const;
 export type PeerName = keyof typeof PEERS;
-
-/** Milliseconds, or why there are none. */
-export type PeerResult = { readonly ms: number } | { readonly cannot: string };
 
 export interface ComparedRow {
   readonly name: string;
