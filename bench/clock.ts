@@ -27,7 +27,7 @@ export function mergeTimings(a: Timing, b: Timing): Timing {
 const LEAST_MS = 20;
 const LEAST_SAMPLES = 5;
 /** Short samples are cheap: more of them find an undisturbed moment. */
-const SAMPLING_MS = 150;
+const SAMPLING_MS = 350;
 const MOST_SAMPLES = 15;
 const MOST_REPETITIONS = 4096;
 /** Once samples have taken so long, fewer will do. */
