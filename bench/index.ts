@@ -1,7 +1,7 @@
 /** `npm run bench`: how fast the kernels are on this machine, after making sure that they are right. */
 import { openForCommand } from "../src/cli/device.ts";
 import { runMain } from "../src/cli/main.ts";
-import { writeFileAtomic } from "../src/io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../src/io/files.node.ts";
 import type { ProgressLine } from "../src/train/progress.ts";
 import { compare, describeComparison, keyOf, refuseOtherAdapter } from "./against.ts";
 import type { Comparison } from "./against.ts";
@@ -26,6 +26,9 @@ async function main(args: readonly string[]): Promise<number> {
   const opened = await openForCommand({ ...options, profile: false });
   try {
     const adapter = adapterOf(opened.info);
+    const jsonPath = json && (await resultsPath(json, adapter));
+    await requireWritable(jsonPath, "file");
+    await requireWritable(roofline, "file");
     if (before) refuseOtherAdapter(against!, before.adapter, adapter);
     output.print(opened.adapter, { adapter });
     if (options.tune !== undefined) return (await tune(opened, workloads, options.tune, output)) ? 0 : 1;
@@ -37,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
     const loader = await session.loader(options.loader, steps);
     const first: Results = { adapter, peak, rows, steps, scaling, loader };
     const results = before ? await lookAgain(session, options, before, first) : first;
-    if (json !== undefined) await write(await resultsPath(json, adapter), toJson(results), output);
+    if (jsonPath !== undefined) await write(jsonPath, toJson(results), output);
     if (roofline !== undefined) await write(roofline, rooflineSvg(results), output);
     const comparison = before && compare(before, results);
     if (comparison) output.print(`\n${describeComparison(against!, comparison)}`, { comparison });

@@ -5,6 +5,7 @@ import { setFieldFromOption } from "../config/set.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
+import { requireWritable } from "../io/files.node.ts";
 import { LADDER_FIELDS, RUNGS, planLadder, stateOf } from "../train/ablation.ts";
 import type { AblationRun, RunState } from "../train/ablation.ts";
 import { LadderProgress, climb } from "../train/ladder.ts";
@@ -47,6 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
   const output = new LadderProgress(process.stdout, outputOptions(options));
   const variants = parseVariants(options.variant);
   const { runs, out } = planFrom(options);
+  await requireWritable(out, "folder");
   const states = new Map<AblationRun, RunState>();
   for (const run of runs) states.set(run, await stateOf(run, variants));
   const device = await openForCommand({ adapter: options.adapter, profile: false, variants });

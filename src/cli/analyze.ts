@@ -7,7 +7,7 @@ import type { Config } from "../config/config.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { analysisDrawings, analysisTables } from "../train/analysis_report.ts";
 import { readWeights } from "../train/checkpoint.node.ts";
 import { isCheckpoint, requireClasses } from "../train/checkpoint.ts";
@@ -58,14 +58,17 @@ all classes counting alike. Time and memory of silhouettes and t-SNE grow with t
 async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
-  if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
+  const { checkpoint: path } = options;
+  if (path === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const output = openOutput(options);
-  const seed = seedOf(options.seed);
+  const seed = wholeNumber("seed", options.seed, 0, 2 ** 32 - 1) ?? 0;
   const samples = wholeNumber("samples", options.samples, 2) ?? SAMPLES;
   const ignored = options.set.find((field) => field.startsWith(EVAL_FIELDS));
   if (ignored !== undefined) throw new UserError(`--set ${ignored}: an analysis sees every image once, as a whole`);
   const variants = parseVariants(options.variant);
-  const checkpoint = await readWeights(options.checkpoint);
+  const out = options.out ?? join(dirname(path), `${basename(path, extname(path))}.analysis`);
+  await requireWritable(out, "folder");
+  const checkpoint = await readWeights(path);
   const config = configOf(checkpoint, options.preset, options.set);
   const memory = memoryOf(checkpoint, config);
   const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
@@ -90,11 +93,9 @@ async function main(args: readonly string[]): Promise<void> {
       ...{ memory, memoryLevel: REPRESENTATION, numClasses, seed },
       onLevel: (level) => output.show(`silhouettes and projections of ${level}`),
     });
-    const { path } = checkpoint;
     const notes = notesOn(config, memory, analysis.levels[0].scatter.classes.map(({ count }) => count), classNames);
     const shownPath = path.length > MOST_SHOWN ? `...${path.slice(3 - MOST_SHOWN)}` : path;
     const subject = `${shownPath}, ${name} ${split}, ${items.length} images, ${config.model.host} host`;
-    const out = options.out ?? join(dirname(path), `${basename(path, extname(path))}.analysis`);
     const facts = { checkpoint: path, dataset: name, split, images: items.length, adapter: device.adapter };
     const json = { ...facts, seed, samplesPerClass, classNames, notes, ...analysis };
     await writeFileAtomic(join(out, "analysis.json"), `${JSON.stringify(json)}\n`);
@@ -104,12 +105,6 @@ async function main(args: readonly string[]): Promise<void> {
   } finally {
     device.close();
   }
-}
-
-function seedOf(text: string | undefined): number {
-  const seed = wholeNumber("seed", text, 0) ?? 0;
-  if (seed < 2 ** 32) return seed;
-  throw new UserError(`--seed is ${seed}, expected a whole number below 2^32`);
 }
 
 /** M, of a network that has one. */

@@ -1,6 +1,7 @@
 /** Datasets as the commands use them. */
 import { openDataset, datasetLayout } from "../data/open.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { loadSharp } from "../io/image.node.ts";
 import { ensureStreets } from "../data/streets/index.ts";
 import type { ProgressLine } from "../train/progress.ts";
 
@@ -16,6 +17,7 @@ export async function openSplits<const S extends readonly string[]>(
   output: ProgressLine,
 ): Promise<{ [K in keyof S]: Dataset }> {
   const { spec, defaultRoot } = datasetLayout(name);
+  await loadSharp(); // where it is missing, that is said before anything else takes time
   if (spec.name === "streets") {
     const folder = root || defaultRoot!;
     const show = output.task("generating street scenes");

@@ -7,6 +7,7 @@ import { runMain } from "./main.ts";
 import { parseOptions, wholeNumber } from "./options.ts";
 
 const DEFAULT_PORT = 8080;
+const MOST_PORT = 65535;
 
 const COMMAND = {
   call: "npm run demo --",
@@ -20,7 +21,7 @@ const COMMAND = {
 async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
-  const port = wholeNumber("port", options.port, 0) ?? DEFAULT_PORT;
+  const port = wholeNumber("port", options.port, 0, MOST_PORT) ?? DEFAULT_PORT;
   const files = await pageFiles();
   if (options.out !== undefined) {
     for (const [name, bytes] of files) await writeFileAtomic(join(options.out, name), bytes);

@@ -9,7 +9,7 @@ import { requireLabels } from "../data/dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DATASET_NAMES } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { isCheckpoint, requireClasses } from "../train/checkpoint.ts";
 import { readWeights } from "../train/checkpoint.node.ts";
 import type { Weights } from "../train/checkpoint.ts";
@@ -64,6 +64,10 @@ async function main(args: readonly string[]): Promise<void> {
   const panels = wholeNumber("panels", options.panels, 0) ?? 0;
   const format = parseFormat(options);
   const variants = parseVariants(options.variant);
+  const panelsTo = options["panels-to"] ?? "panels";
+  await requireWritable(options.json, "file");
+  await requireWritable(options.save, "folder");
+  await requireWritable(panels > 0 ? panelsTo : undefined, "folder");
   const checkpoint = await readWeights(options.checkpoint);
   const config = configOf(checkpoint, options.preset, options.set);
   const device = await openForCommand({ adapter, profile, variants });
@@ -83,7 +87,7 @@ async function main(args: readonly string[]): Promise<void> {
     const confusion = await evaluate(gpu, {
       ...{ model, dataset, config, panels, onPrediction },
       onPanel: (panel) => {
-        const path = join(options["panels-to"] ?? "panels", `${panel.item.id}.png`);
+        const path = join(panelsTo, `${panel.item.id}.png`);
         return writeFileAtomic(path, panelPng(panel, spec));
       },
       onProgress: output.task(`evaluating ${split}`, "images"),

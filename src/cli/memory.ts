@@ -3,7 +3,7 @@ import { DATASET_NAMES } from "../data/open.ts";
 import { requireLabels } from "../data/dataset.ts";
 import { createLoader } from "../data/loader.ts";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { Mcibi } from "../models/mcibi.ts";
 import { PRESET_SUMMARY } from "../config/presets.ts";
 import { isCheckpoint, requireClasses } from "../train/checkpoint.ts";
@@ -55,20 +55,21 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.checkpoint === undefined) throw new UserError("--checkpoint FILE is missing; see --help");
   const { out } = options;
   if (!out?.endsWith(".safetensors")) throw new UserError(`--out is ${out ?? "missing"}, expected FILE.safetensors`);
+  await requireWritable(out, "file");
   const method = parseMethod(options.method ?? "kmeans");
   const mostPerClass = wholeNumber("images", options.images, 1);
   if (mostPerClass !== undefined && method !== "kmeans") throw new UserError("--images goes with --method kmeans only");
   const variants = parseVariants(options.variant);
   const checkpoint = await readWeights(options.checkpoint);
   const config = configOf(checkpoint, options.preset, options.set);
-  config.train.seed = wholeNumber("seed", options.seed, 0) ?? config.train.seed;
+  config.train.seed = wholeNumber("seed", options.seed, 0, 2 ** 32 - 1) ?? config.train.seed;
   const { seed } = config.train;
   const slots = wholeNumber("slots", options.slots, 1) ?? config.memory.featsPerClass;
   if (config.model.segmentor !== "mcibi") {
     throw new UserError(`the network of ${checkpoint.path} is ${config.model.segmentor}, which has no representations`);
   }
-  const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
   const output = openOutput(options);
+  const device = await openForCommand({ adapter: options.adapter, profile: false, variants });
   try {
     const { gpu, check } = device;
     const name = options.dataset ?? (isCheckpoint(checkpoint) ? checkpoint.subject.dataset : config.data.dataset);

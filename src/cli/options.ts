@@ -81,16 +81,29 @@ function parse(args: string[], options: ParseConfig, names: readonly string[]) {
     const unknown = /^Unknown option '(.*?)'/.exec(message)?.[1];
     const known = [...names, "help"].map((name) => `--${name}`).join(", ");
     if (unknown) throw new UserError(`unknown option ${unknown}; there are ${known}`);
-    throw new UserError(message.split(/\.\s/, 1)[0].replaceAll("'", ""), { cause });
+    const dash = / is ambiguous/.test(message) ? ": a value that begins with a dash is given as in --option=-1" : "";
+    throw new UserError(message.split(/\.\s/, 1)[0].replaceAll("'", "") + dash, { cause });
   }
 }
 
 /** A whole number given as the value of an option; undefined where it was not given. */
-export function wholeNumber(name: string, text: string | undefined, least: number): number | undefined {
+export function wholeNumber(
+  name: string,
+  text: string | undefined,
+  least: number,
+  most = Infinity,
+): number | undefined {
   if (text === undefined) return undefined;
   const number = text.trim() === "" ? NaN : Number(text);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new UserError(`--${name} is "${text}", expected a whole number of at least ${least}`);
+  if (Number.isSafeInteger(number) && number >= least && number <= most) return number;
+  const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new UserError(`--${name} is "${text}", expected a whole number ${range}`);
+}
+
+/** Whether the arguments have --log json: known before they are parsed, since errors in them are objects then too. */
+export function asksForJson(args: readonly string[]): boolean {
+  const { values } = parseArgs({ args: [...args], options: { log: { type: "string" } }, strict: false });
+  return values.log === "json";
 }
 
 /** How a command speaks: part of the options of every one that takes time. */
@@ -128,12 +141,12 @@ function helpText({ call, summary, operands, options, notes }: Command<Options>)
   });
   const end = notes ? `\n${notes}\n` : "";
   const usage = `${spelled(call)} [options]${operands ? ` ${operands}` : ""}`;
-  return `${summary}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${end}`;
+  return `${spelled(summary)}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${spelled(end)}`;
 }
 
-/** In the package the commands are those of its `bin`. */
-function spelled(call: string): string {
-  return import.meta.url.endsWith(".ts") ? call : call.replace(/^npm run (\S+) --/, "npx mcibi-webgpu $1");
+/** How commands, `npm run NAME --`, are called here: in the package they are those of its `bin`. */
+export function spelled(text: string): string {
+  return import.meta.url.endsWith(".ts") ? text : text.replace(/npm run (\S+) --/g, "npx mcibi-webgpu $1");
 }
 
 function wrap(text: string, width: number): string[] {

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { PRESET_NAMES } from "../config/presets.ts";
 import { datasetLayout } from "../data/open.ts";
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
+import { loadSharp } from "../io/image.node.ts";
 import { kindFolders, pathOf, requireApart, videoPath, writePrediction } from "../predict/files.ts";
 import { findImages } from "../predict/inputs.ts";
 import type { Image } from "../predict/inputs.ts";
@@ -83,6 +84,9 @@ async function main(args: readonly string[]): Promise<number> {
   const rate = parseNumber("video", options.video, (value) => value > 0, "frames per second, more than 0");
   const variants = parseVariants(options.variant);
   const wanted = options.probabilities ? "probabilities" : options.confidence ? "confidence" : "classes";
+  await requireWritable(out, "folder");
+  await requireWritable(options.json, "file");
+  await loadSharp();
   const checkpoint = await readWeights(options.checkpoint ?? pretrained("tiny.safetensors"));
   const config = configOf(checkpoint, options.preset, fieldsOf(options));
   if ((options.window ?? options.stride) !== undefined && config.eval.mode !== "slide") {

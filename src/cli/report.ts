@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (!options) return;
   const output = openOutput(options);
   const { operands: runs } = options;
-  if (runs.length === 0) throw new UserError("the folder of a run is missing: npm run report -- RUN [RUN2 ...]");
+  if (runs.length === 0) throw new UserError("the folder of a run is missing; see --help");
   const report = new Report(runs[0]);
   const comparison = join(dirname(resolve(runs[0])), COMPARISON);
   const out = options.out ?? (runs.length === 1 ? report.path : comparison);

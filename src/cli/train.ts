@@ -1,4 +1,5 @@
 /** `npm run train`: trains MCIBI, evaluates it and prints the scores of every class. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { preset, PRESET_SUMMARY, DEFAULT_PRESET } from "../config/presets.ts";
 import { setFieldFromOption } from "../config/set.ts";
@@ -20,7 +21,7 @@ import type { RunDescription } from "../train/run_folder.ts";
 import { openSplits } from "./datasets.ts";
 import { openForCommand, parseVariants } from "./device.ts";
 import { runMain } from "./main.ts";
-import { OUTPUT_OPTIONS, openOutput, parseOptions, wholeNumber } from "./options.ts";
+import { OUTPUT_OPTIONS, openOutput, parseOptions, spelled, wholeNumber } from "./options.ts";
 import type { Values } from "./options.ts";
 import { stopOnSignals } from "./signals.ts";
 
@@ -98,7 +99,10 @@ async function train(args: readonly string[]): Promise<number> {
       signal: stop.signal,
     });
     if (gpu.profile) await printProfile(output, gpu.profile);
-    if (!confusion) return stop.exitCode();
+    if (!confusion) {
+      if (existsSync(folder.last)) output.log(spelled(`continue with: npm run train -- --resume ${folder.path}`));
+      return stop.exitCode();
+    }
     const { classNames } = evalSet.spec;
     const result = { run: folder.path, scores: scoreJson(classNames, scores(confusion)) };
     const where = `results in ${folder.path}, to look at in ${REPORT} there`;

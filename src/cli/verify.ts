@@ -1,6 +1,6 @@
 /** `npm run verify`: this library's results against those of PyTorch and of the official code. */
 import { UserError } from "../errors.ts";
-import { writeFileAtomic } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { readFixtures } from "../verify/files.node.ts";
 import type { FixtureCase } from "../verify/fixture.ts";
 import { countOutcomes, showFile, showTotals, toJson } from "../verify/report.ts";
@@ -31,6 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!options) return 0;
   const { fixtures: folder, adapter } = options;
   if (folder === undefined) throw new UserError("--fixtures DIR is missing; see --help");
+  await requireWritable(options.json, "file");
   const output = openOutput(options);
   const selects = parseFilter(options.filter);
   const variants = parseVariants(options.variant);

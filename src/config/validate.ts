@@ -126,7 +126,7 @@ const RULES: readonly Rule[] = [
   ["data.flip", ...FRACTION],
   ["data.rotate.probability", ...FRACTION],
   ["data.rotate.degrees", "a whole number from 1 to 180", (value: number) => whole(1)(value) && value <= 180],
-  ["data.workers", ...COUNT],
+  ["data.workers", "a whole number from 1 to 256", (value: number) => whole(1)(value) && value <= 256],
   ["data.cacheMiB", ...NOT_NEGATIVE],
   ["train.epochs", ...COUNT],
   ["train.batchSize", ...COUNT],

@@ -68,8 +68,8 @@ const NEWER = "a newer driver, or another adapter (--adapter NAME)";
 export const LIMITS: readonly LimitRule[] = [
   {
     ...{ name: "maxStorageBufferBindingSize", inBytes: true, enough: 1024 * MIB },
-    costs: "larger tensors cannot be bound at once: full-size logits of 19 classes at 1024x2048 take 152 MiB",
-    mend: "the limit is the driver's. Smaller images or crops (--set data.size, data.crop), --set eval.mode=slide",
+    costs: "larger tensors, such as logits of 19 classes at 1024x2048 (152 MiB), are computed in parts, a bit slower",
+    mend: "the limit is the driver's; smaller images or crops (--set data.size, data.crop) stay below it",
   },
   {
     ...{ name: "maxBufferSize", inBytes: true, enough: 256 * MIB },
@@ -100,7 +100,7 @@ export function diagnose(facts: Facts): Finding[] {
   return [...slowness(facts), ...missingFeatures(facts), ...tightLimits(facts)];
 }
 
-function withoutDawn({ platform, arch, glibc, dawn, dawnProblem }: Facts): Finding {
+function withoutDawn({ platform, glibc, dawn, dawnProblem }: Facts): Finding {
   const mends = {
     missing: "npm install; in a project that depends on this one: npm install webgpu",
     musl: "a system with glibc, as Dawn needs: in containers an image such as node:20-bookworm-slim, not -alpine",
@@ -108,8 +108,8 @@ function withoutDawn({ platform, arch, glibc, dawn, dawnProblem }: Facts): Findi
   };
   const mend = dawn === null ? mends.missing : platform === "linux" && glibc === null ? mends.musl : mends.other;
   return {
-    ...{ level: "fatal", what: `Dawn, WebGPU for Node, does not load on ${platform}-${arch}: ${dawnProblem}` },
-    ...{ costs: "every command that computes; `npm run export` and `npm run report` work without", mend },
+    ...{ level: "fatal", what: dawnProblem! },
+    ...{ costs: "every command that computes; export and report work without", mend },
   };
 }
 

@@ -76,15 +76,25 @@ export async function openDevice(options: OpenOptions = {}): Promise<OpenDevice>
   };
 }
 
+/** What is used of the npm package webgpu, whose own types are not there for projects that do without it. */
+interface Dawn {
+  /** @param flags such as `adapter=llvmpipe` */
+  create(flags: string[]): GPU;
+  /** GPUBufferUsage and its like. */
+  readonly globals: object;
+}
+
 /** A dynamic import, since the native module does not exist for every system, and that deserves a clear error. */
-export async function loadDawn(): Promise<typeof import("webgpu")> {
+export async function loadDawn(): Promise<Dawn> {
   try {
     return await import("webgpu");
   } catch (error) {
     const { platform, arch } = process;
+    const reason = (error as Error).message.replace(/ imported from .*/, "");
     throw new UserError(
-      `Dawn could not be loaded on ${platform}-${arch}: ${(error as Error).message}. The npm package "webgpu" has ` +
-        "builds for Linux with glibc, macOS and Windows; where it is missing, `npm install webgpu` brings it.",
+      `Dawn, WebGPU for Node, could not be loaded on ${platform}-${arch}: ${reason}. ` +
+        'The npm package "webgpu" has builds for Linux with glibc, macOS and Windows; where it is missing, ' +
+        "`npm install webgpu` brings it.",
     );
   }
 }

@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { access, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 
@@ -14,7 +15,7 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${writes++}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await createFolder(folder);
     const file = await open(temporary, "wx");
     try {
       await file.writeFile(data);
@@ -28,6 +29,53 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
     await rm(temporary, { force: true }).catch(() => {});
     throw new UserError(`cannot write ${path}: ${describeSystemError(cause)}`, { cause });
   }
+}
+
+/**
+ * Creates a folder and those above it, where they are missing.
+ *
+ * @param what what the folder is to the user, for the error: "run folder"
+ * @throws UserError naming the path when the file system refuses
+ */
+export async function createFolder(path: string, what = "folder"): Promise<void> {
+  try {
+    await makeFolders(path);
+  } catch (cause) {
+    throw new UserError(`cannot create ${what} ${path}: ${describeSystemError(cause)}`, { cause });
+  }
+}
+
+/** Node's own way never ends where a file system, such as /proc, refuses new names by saying that they do not exist. */
+async function makeFolders(path: string): Promise<void> {
+  if (await isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolders(parent);
+  await mkdir(path).catch(async (error: unknown) => {
+    if (!(await isFolder(path))) throw error; // else somebody was faster
+  });
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((found) => found.isDirectory(), () => false);
+}
+
+/**
+ * Makes sure that results can be written, before time is spent on them; creates nothing.
+ *
+ * @param path undefined where none are wanted
+ * @param kind what the path will be; of a folder, files below it
+ * @throws UserError naming the path
+ */
+export async function requireWritable(path: string | undefined, kind: "file" | "folder"): Promise<void> {
+  if (path === undefined) return;
+  const refusal = (code: string): Error => new UserError(`cannot write ${path}: ${describeSystemError({ code })}`);
+  if (kind === "file" && (await isFolder(path))) throw refusal("EISDIR");
+  let folder = kind === "file" ? dirname(path) : path;
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  if (!(await isFolder(folder))) throw refusal("ENOTDIR");
+  await access(folder, constants.W_OK).catch(({ code }: NodeJS.ErrnoException) => {
+    throw refusal(code!);
+  });
 }
 
 /**

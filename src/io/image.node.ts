@@ -25,8 +25,9 @@ export async function loadSharp(): Promise<(typeof import("sharp"))["default"]> 
   try {
     return (await import("sharp")).default;
   } catch (cause) {
+    const reason = (cause as Error).message.replace(/ imported from .*/, "");
     throw new UserError(
-      `images are read by the npm package "sharp", which cannot be loaded: ${(cause as Error).message}. ` +
+      `images are read by the npm package "sharp", which cannot be loaded: ${reason}. ` +
         "Where it is missing, `npm install sharp` brings it.",
       { cause },
     );
@@ -50,7 +51,8 @@ export async function decodeRgb(path: string, { oriented = false }: DecodeOption
     return { width: info.width, height: info.height, data };
   } catch (cause) {
     const expected = `expected a PNG or JPEG of up to ${Math.floor(MAX_PIXELS / 1e6)} million pixels`;
-    throw new UserError(`cannot decode image ${path}: ${(cause as Error).message}; ${expected}`, { cause });
+    const [reason] = (cause as Error).message.split("\n"); // sharp repeats itself in further lines
+    throw new UserError(`cannot decode image ${path}: ${reason}; ${expected}`, { cause });
   }
 }
 

@@ -2,10 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../errors.ts";
+import { createFolder } from "../io/files.node.ts";
 
 /** @throws UserError where there is no ffmpeg */
 export async function requireFfmpeg(): Promise<void> {
@@ -26,7 +27,7 @@ const ENCODING = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p",
  * @throws UserError with what ffmpeg says
  */
 export async function writeVideo(path: string, rate: number, frames: readonly string[]): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await createFolder(dirname(path));
   const temporary = `${path}.${process.pid}.tmp`;
   const input = ["-f", "image2pipe", "-framerate", String(rate), "-c:v", "png", "-i", "-"];
   const args = ["-loglevel", "error", "-y", ...input, ...ENCODING, "-f", "mp4", temporary];

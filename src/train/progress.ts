@@ -4,10 +4,13 @@
  *
  *     {"kind":"progress","seconds":4.2,"task":"evaluating val","done":8,"total":40,"secondsLeft":16.1}
  *     {"kind":"log","seconds":4.3,"text":"..."}
+ *     {"kind":"warning","seconds":4.4,"text":"skipped: ..."}
  *     {"kind":"result","seconds":9.9, ...}
+ *     {"kind":"error","seconds":9.9,"text":"...","exitCode":2}
  *
- * `seconds` counts from the command's start. Where parts cannot be counted, progress has a `text` instead. What went
- * wrong is on stderr, as text.
+ * `seconds` counts from the command's start. Where parts cannot be counted, progress has a `text` instead. Objects are
+ * on stdout, warnings and the error that ends a command too: drivers write lines of their own to stderr. As text, what
+ * goes wrong is on stderr.
  */
 import type { Gpu } from "../runtime/gpu.ts";
 
@@ -100,10 +103,11 @@ export class ProgressLine {
     this.#last = performance.now(); // a result says that the work goes on
   }
 
-  /** Says on stderr what went wrong while the command goes on. */
+  /** Says what went wrong while the command goes on; as text, on stderr. */
   warn(text: string): void {
     this.clear();
-    process.stderr.write(`${text}\n`);
+    if (this.#format === "json") this.#write("warning", text, { text });
+    else process.stderr.write(`${text}\n`);
   }
 
   /** Removes the rewritten line. */
@@ -112,10 +116,17 @@ export class ProgressLine {
     this.#isOpen = false;
   }
 
-  #write(kind: "progress" | "log" | "result", text: string, data: object): void {
-    const seconds = Math.round(performance.now()) / 1000; // since the process began
-    this.#stream.write(this.#format === "json" ? `${JSON.stringify({ kind, seconds, ...data })}\n` : `${text}\n`);
+  #write(kind: JsonKind, text: string, data: object): void {
+    this.#stream.write(this.#format === "json" ? jsonLine(kind, data) : `${text}\n`);
   }
+}
+
+type JsonKind = "progress" | "log" | "warning" | "result" | "error";
+
+/** An object for programs, as a line. */
+export function jsonLine(kind: JsonKind, data: object): string {
+  const seconds = Math.round(performance.now()) / 1000; // since the process began
+  return `${JSON.stringify({ kind, seconds, ...data })}\n`;
 }
 
 /** From now on shows how many kernels are compiled, whenever new ones are needed. */

@@ -278,10 +278,7 @@ class Run {
     await this.#save();
     await this.#records.writeReport(null);
     const { folder, output } = this.#options;
-    output.log(
-      `stopped after iteration ${this.#saved} of ${this.#maxIters}; saved ${folder.last}\n` +
-        `continue with: npm run train -- --resume ${folder.path}`,
-    );
+    output.log(`stopped after iteration ${this.#saved} of ${this.#maxIters}; saved ${folder.last}`);
     return null;
   }
 

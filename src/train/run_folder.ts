@@ -13,11 +13,11 @@
  *
  * Files are replaced as a whole, but for metrics.jsonl and the event files, which grow by whole records.
  */
-import { appendFile, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { appendFile, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../errors.ts";
-import { describeSystemError, readFileBytes, writeFileAtomic } from "../io/files.node.ts";
+import { createFolder, describeSystemError, readFileBytes, requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { EVENT_FILES, EventLog } from "./event_log.ts";
 import { REPORT } from "./page/write.ts";
 import { checkStoredConfig } from "./stored_config.ts";
@@ -57,7 +57,7 @@ export class RunFolder {
   }
 
   /**
-   * Makes sure that a new run has the folder for itself; creates nothing.
+   * Makes sure that a new run has the folder for itself and can write there; creates nothing.
    *
    * @throws UserError when it holds anything
    */
@@ -66,16 +66,14 @@ export class RunFolder {
       if (cause.code === "ENOENT") return [];
       throw new UserError(`run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
     });
-    if (names.length === 0) return;
+    if (names.length === 0) return requireWritable(this.path, "folder");
     throw new UserError(
       `run folder ${this.path} is not empty: continue its run with --resume ${this.path}, or give another folder`,
     );
   }
 
   async create(description: RunDescription): Promise<void> {
-    await mkdir(this.path, { recursive: true }).catch((cause: unknown) => {
-      throw new UserError(`cannot create run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
-    });
+    await createFolder(this.path, "run folder");
     await this.writeJson("config.json", description);
     this.#events = new EventLog(this.path, 0);
   }

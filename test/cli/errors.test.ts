@@ -62,6 +62,7 @@ const CASES: readonly Case[] = [
   ["train", ["--preset", "huge"], '"huge"', "tiny"],
   ["train", ["--variant", "conv2d=fast"], "conv2d=fast", "conv2d=tiled|panel|blocked"],
   ["train", ["--run", full], full, "--resume"],
+  ["train", ["--set", "data.workers=9999"], "data.workers is 9999", "1 to 256"],
   ["train", ["--resume", never], `${never}/config.json`],
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
   ["train", ["--resume", never, "--recompute"], "--recompute", "--resume"],
@@ -83,6 +84,9 @@ const CASES: readonly Case[] = [
   ["eval", ["--checkpoint", foreign, "--panels", "x"], "--panels", '"x"'],
   ["eval", ["--checkpoint", foreign, "--format", "index"], "--format", "--save"],
   ["eval", ["--checkpoint", foreign, "--save", never, "--format", "jpg"], '"jpg"', "cityscapes-server"],
+  ["eval", ["--checkpoint", foreign, "--json", full], `cannot write ${full}`, "it is a folder"],
+  ["demo", ["--port", "65536"], '"65536"', "from 0 to 65535"],
+  ["demo", ["--port", "-1"], "--port", "begins with a dash"],
   ["export", [], "--checkpoint"],
   ["export", ["--checkpoint", foreign], foreign, "mcibi-webgpu checkpoint"],
   ["export", ["--checkpoint", foreign, "--format", "pickle"], '"pickle"', "onnx, safetensors, half"],
@@ -109,6 +113,27 @@ for (let i = 0; i < CASES.length; i += AT_ONCE) {
     assert.equal(readdirSync(temporary.path).filter((name) => name.startsWith("never")), [], "nothing is left behind");
   });
 }
+
+test("with --log json, stdout is objects alone, and the last one says what went wrong", async () => {
+  const notPicture = `${full}/file.png`;
+  writeFileSync(notPicture, "not a picture");
+  const cases: readonly (readonly [...Case, kinds: string])[] = [
+    ["train", ["--log=json", "--bogus"], "unknown option --bogus", "error"],
+    ["report", [full, "--log", "json", "--quiet"], `${full} is not the folder of a run`, "error"],
+    ["predict", ["--log", "json", notPicture, "--out", never], "none of the inputs", "log warning error"],
+  ];
+  for (const [command, args, text, kinds] of cases) {
+    const { code, stdout, stderr } = await runCommand(command, args);
+    const objects = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.is(objects.map(({ kind }) => kind).join(" "), kinds);
+    const { seconds, text: said, ...last } = objects.at(-1)!;
+    assert.ok((seconds as number) > 0);
+    assert.match(said as string, text);
+    assert.equal(last, { kind: "error", exitCode: 2 });
+    assert.is(code, 2);
+    assert.not.match(stderr, /error|skipped/);
+  }
+});
 
 test("help names every option and costs nothing", async () => {
   for (const command of ["train", "eval"]) {

@@ -98,7 +98,7 @@ test("Dawn does not load: not installed, another C library, a platform without a
   assert.match(first({ ...failed, dawn: null }).mend, "npm install");
   assert.match(first({ ...failed, glibc: null }).mend, "-alpine");
   const other = first({ ...failed, platform: "freebsd", glibc: null });
-  assert.match(other.what, "does not load on freebsd-x64: it did not load");
+  assert.is(other.what, "it did not load");
   assert.match(other.mend, "Linux with glibc");
 });
 

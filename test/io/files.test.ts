@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { UserError } from "../../src/errors.ts";
-import { readFileBytes, writeFileAtomic } from "../../src/io/files.node.ts";
+import { createFolder, readFileBytes, requireWritable, writeFileAtomic } from "../../src/io/files.node.ts";
 import { assertRejects } from "../support/throws.ts";
 
 const test = suite<{ folder: string }>("files");
@@ -37,6 +37,27 @@ test("a write that fails names the path and leaves nothing behind", async ({ fol
   assert.equal(readdirSync(folder), ["taken"]);
   writeFileSync(join(folder, "file"), "");
   await assertRejects(() => writeFileAtomic(join(folder, "file", "x"), "x"), UserError, join(folder, "file", "x"));
+});
+
+test("folders: made at any depth, found, refused by name, where Node's own way never ends too", async ({ folder }) => {
+  const deep = join(folder, "a", "b", "c");
+  await Promise.all([createFolder(deep), createFolder(deep), createFolder(join(deep, "d"))]);
+  assert.equal(readdirSync(deep), ["d"]);
+  writeFileSync(join(folder, "file"), "");
+  await assertRejects(() => createFolder(join(folder, "file")), UserError, "cannot create folder", "is in the way");
+  if (process.platform !== "linux") return;
+  await assertRejects(() => createFolder("/proc/x/y", "run folder"), UserError, "cannot create run folder /proc/x/y");
+});
+
+test("where results cannot be written, that is known before", async ({ folder }) => {
+  writeFileSync(join(folder, "file"), "");
+  await requireWritable(join(folder, "file"), "file");
+  await requireWritable(join(folder, "new", "deep"), "folder");
+  await requireWritable(undefined, "file");
+  assert.equal(readdirSync(folder), ["file"]);
+  await assertRejects(() => requireWritable(folder, "file"), UserError, `cannot write ${folder}: it is a folder`);
+  await assertRejects(() => requireWritable(join(folder, "file"), "folder"), UserError, "is not a folder");
+  await assertRejects(() => requireWritable(join(folder, "file", "new", "x"), "file"), UserError, "is not a folder");
 });
 
 test("a read that fails names what, where and why", async ({ folder }) => {
