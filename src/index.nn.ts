@@ -65,7 +65,8 @@ export type { LoadOptions, LoadReport, StateDict, StateTensor } from "./nn/state
 export { Counter, Variable } from "./nn/variable.ts";
 export type { Layout, VariableOptions } from "./nn/variable.ts";
 export { parseSafetensors, serializeSafetensors } from "./io/safetensors.ts";
-export type { SafetensorsData, SafetensorsDtype, SafetensorsFile, StoredTensor } from "./io/safetensors.ts";
+export type { SafetensorsData, SafetensorsDtype, SafetensorsFile } from "./io/safetensors.ts";
+export type { SerializeOptions, StoredTensor } from "./io/safetensors.ts";
 export { Adam } from "./optim/adam.ts";
 export type { AdamOptions } from "./optim/adam.ts";
 export type { AdamRule } from "./ops/adam.ts";

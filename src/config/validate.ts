@@ -18,7 +18,11 @@ const COUNT_OR_ZERO = ["a whole number of at least 0", whole(0)] as const;
 const NOT_NEGATIVE = ["a number of at least 0", between(0, Infinity)] as const;
 const FRACTION = ["a number from 0 to 1", between(0, 1)] as const;
 const PROBABILITY_BELOW_1 = ["a number from 0 to below 1", (value: number) => value >= 0 && value < 1] as const;
-const SIZE = ["two whole numbers height,width", pair] as const;
+/** As large as the images that are read. */
+const SIZE = [
+  "two whole numbers height,width, of at most 2^28 pixels",
+  (value: number[]) => pair(value) && value[0] * value[1] <= 2 ** 28,
+] as const;
 
 const RESIDUAL: readonly Rule[] = [
   ["model.backbone.baseChannels", ...COUNT],

@@ -97,6 +97,7 @@ export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): 
   return { metadata, tensors };
 }
 
+/** How tensors are written. */
 export interface SerializeOptions {
   /** Writes f32 as F16, rounded to the nearest. */
   readonly half?: boolean;

@@ -63,6 +63,7 @@ const CASES: readonly Case[] = [
   ["train", ["--variant", "conv2d=fast"], "conv2d=fast", "conv2d=tiled|panel|blocked"],
   ["train", ["--run", full], full, "--resume"],
   ["train", ["--set", "data.workers=9999"], "data.workers is 9999", "1 to 256"],
+  ["train", ["--set", "data.size=99999,99999"], "data.size is 99999,99999", "at most 2^28 pixels"],
   ["train", ["--resume", never], `${never}/config.json`],
   ["train", ["--resume", never, "--seed", "1"], "--seed", "--resume"],
   ["train", ["--resume", never, "--recompute"], "--recompute", "--resume"],

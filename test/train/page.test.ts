@@ -6,6 +6,7 @@ import { UserError } from "../../src/errors.ts";
 import { encodePng } from "../../src/io/png.node.ts";
 import { Report, writeComparison } from "../../src/train/page/write.ts";
 import { readRun } from "../../src/train/page/record.ts";
+import { hasChromium, launchChromium, watchPage } from "../support/chromium.ts";
 import { assertRejects } from "../support/throws.ts";
 import { runCommand } from "../support/command.ts";
 import { TemporaryFolder } from "../support/tiny_run.ts";
@@ -212,6 +213,43 @@ test("a file of the run that is damaged is named", async () => {
   const folder = saveRun("damaged");
   writeFileSync(`${folder}/evaluation.json`, "{");
   await assertRejects(() => pageOf(folder), UserError, `${folder}/evaluation.json is damaged`);
+});
+
+test("in Chromium, from the disk and offline: as narrow as phones, with pictures, charts take arrow keys", async () => {
+  if (!hasChromium("the page of a run in a browser")) return;
+  const [first, second] = [saveRun("first"), saveRun("second", { seed: 8, epochs: 3 })];
+  const comparison = temporary.join("two.html");
+  await Promise.all([pageOf(first), pageOf(second), writeComparison([first, second], comparison)]);
+  const sections = ["Training", "Scores", "Samples", "Confusion", "Memory", "Throughput and memory"];
+  const pages: readonly (readonly [path: string, headings: readonly string[], lastPoint: string])[] = [
+    [`${first}/report.html`, sections, "iteration 40: total 0.5, aux 0.125"],
+    [comparison, ["Results", "Over time", "IoU by class", "Configuration"], "iteration 40: first 0.44, second 0.33"],
+  ];
+  const browser = await launchChromium();
+  try {
+    for (const [path, headings, lastPoint] of pages) {
+      const context = await browser.newContext({ viewport: { width: 390, height: 800 }, offline: true });
+      const page = await context.newPage();
+      const { problems } = watchPage(page);
+      await page.goto(`file://${path}`);
+      const content = await page.evaluate(() => {
+        const pictures = [...document.images];
+        for (const picture of pictures) picture.loading = "eager";
+        return Promise.all(pictures.map((picture) => picture.decode())).then(() => ({
+          headings: [...document.querySelectorAll("h2")].map((heading) => heading.textContent),
+          overflow: document.documentElement.scrollWidth - innerWidth,
+        }));
+      });
+      assert.equal(content, { headings, overflow: 0 }, path);
+      const chart = page.locator(".chart").first();
+      await chart.locator("> svg").press("ArrowRight");
+      assert.is(await chart.locator("output").textContent(), lastPoint);
+      assert.equal(problems, []);
+      await context.close();
+    }
+  } finally {
+    await browser.close();
+  }
 });
 
 test.after(() => temporary[Symbol.dispose]());
