@@ -71,6 +71,7 @@ export async function runTraining(options: RunOptions): Promise<Confusion | null
       run.dispose();
     }
   } finally {
+    await options.folder.release();
     await loader.close();
   }
 }

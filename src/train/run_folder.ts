@@ -10,14 +10,17 @@
  *     evaluation.json                 the confusion matrix of the last evaluation, and which panels belong to it
  *     result.json                     the final scores
  *     report.html                     all of it to look at; see page/
+ *     training.lock                   the process that trains, as long as it does
  *
  * Files are replaced as a whole, but for metrics.jsonl and the event files, which grow by whole records.
  */
-import { appendFile, readdir, rm, rmdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { UserError } from "../errors.ts";
-import { createFolder, describeSystemError, readFileBytes, requireWritable, writeFileAtomic } from "../io/files.node.ts";
+import { createFolder, describeSystemError, readFileBytes } from "../io/files.node.ts";
+import { requireWritable, writeFileAtomic } from "../io/files.node.ts";
 import { EVENT_FILES, EventLog } from "./event_log.ts";
 import { REPORT } from "./page/write.ts";
 import { checkStoredConfig } from "./stored_config.ts";
@@ -40,9 +43,13 @@ export interface MetricsLine {
   readonly [name: string]: unknown;
 }
 
+const CONFIG = "config.json";
+const LOCK = "training.lock";
+
 export class RunFolder {
   readonly path: string;
   #events: EventLog | null = null;
+  #isLocked = false;
 
   constructor(path: string) {
     this.path = path;
@@ -66,15 +73,46 @@ export class RunFolder {
       if (cause.code === "ENOENT") return [];
       throw new UserError(`run folder ${this.path}: ${describeSystemError(cause)}`, { cause });
     });
-    if (names.length === 0) return requireWritable(this.path, "folder");
+    if (names.filter((name) => name !== LOCK).length === 0) return requireWritable(this.path, "folder");
     throw new UserError(
       `run folder ${this.path} is not empty: continue its run with --resume ${this.path}, or give another folder`,
     );
   }
 
+  /**
+   * Keeps other trainings out until `release`. The lock that a killed process leaves behind does not count.
+   *
+   * @throws UserError when another process trains here
+   */
+  async lock(): Promise<void> {
+    await createFolder(this.path, "run folder");
+    const path = join(this.path, LOCK);
+    const owner = Number(await readFile(path, "utf8").catch(() => ""));
+    if (isRunning(owner)) {
+      throw new UserError(
+        `run folder ${this.path} is in use by process ${owner}: let it end first, or, if it is no training, ` +
+          `delete ${path}`,
+      );
+    }
+    await rm(path, { force: true });
+    await writeFile(path, String(process.pid), { flag: "wx" }).catch((cause: unknown) => {
+      throw new UserError(`cannot write ${path}: ${describeSystemError(cause)}`, { cause });
+    });
+    this.#isLocked = true;
+  }
+
+  async release(): Promise<void> {
+    if (this.#isLocked) await rm(join(this.path, LOCK), { force: true });
+    this.#isLocked = false;
+  }
+
+  /** @throws UserError when another run has begun here meanwhile */
   async create(description: RunDescription): Promise<void> {
     await createFolder(this.path, "run folder");
-    await this.writeJson("config.json", description);
+    if (existsSync(join(this.path, CONFIG))) {
+      throw new UserError(`run folder ${this.path} has become that of another run meanwhile: give another folder`);
+    }
+    await this.writeJson(CONFIG, description);
     this.#events = new EventLog(this.path, 0);
   }
 
@@ -87,15 +125,16 @@ export class RunFolder {
   /** Takes back what a new run has written before it had a checkpoint to continue from. */
   async discard(): Promise<void> {
     const written = (await readdir(this.path).catch(() => [])).filter((name) => EVENT_FILES.test(name));
-    for (const name of ["config.json", "metrics.jsonl", REPORT, ...written]) {
+    for (const name of [CONFIG, "metrics.jsonl", REPORT, ...written]) {
       await rm(join(this.path, name), { force: true });
     }
+    await this.release();
     await rmdir(this.path).catch(() => {}); // it may hold what somebody else has put there meanwhile
   }
 
   /** @throws UserError when config.json is missing, damaged or incomplete */
   async describe(): Promise<RunDescription> {
-    const path = join(this.path, "config.json");
+    const path = join(this.path, CONFIG);
     const text = new TextDecoder().decode(await readFileBytes(path, "the run's configuration"));
     let description: Partial<RunDescription> | null;
     try {
@@ -136,5 +175,16 @@ export class RunFolder {
       }
     });
     await writeFileAtomic(path, kept.map((text) => `${text}\n`).join(""));
+  }
+}
+
+/** Whether a process besides this one has the number. */
+function isRunning(pid: number): boolean {
+  if (!(pid > 0) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0); // sends nothing
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -49,6 +49,7 @@ export class RunRecords {
   async write(): Promise<void> {
     const { folder, description, resume } = this.#options;
     if (!this.#isOpen) {
+      await folder.lock();
       const kept = resume?.progress;
       if (kept) await folder.continueAfter(kept.iteration, (line) => isBefore(line, kept));
       else await folder.create(description);

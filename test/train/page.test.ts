@@ -223,7 +223,7 @@ test("in Chromium, from the disk and offline: as narrow as phones, with pictures
   const sections = ["Training", "Scores", "Samples", "Confusion", "Memory", "Throughput and memory"];
   const pages: readonly (readonly [path: string, headings: readonly string[], lastPoint: string])[] = [
     [`${first}/report.html`, sections, "iteration 40: total 0.5, aux 0.125"],
-    [comparison, ["Results", "Over time", "IoU by class", "Configuration"], "iteration 40: first 0.44, second 0.33"],
+    [comparison, ["Results", "Over time", "IoU by class", "Configuration"], "iteration 40: first 44.0 %, second 33.0 %"],
   ];
   const browser = await launchChromium();
   try {

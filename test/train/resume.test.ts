@@ -1,6 +1,8 @@
-import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { UserError } from "../../src/errors.ts";
 import { decodePng } from "../../src/io/png.node.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { RunFolder } from "../../src/train/run_folder.ts";
@@ -8,6 +10,7 @@ import { EVENT_FILES } from "../../src/train/event_log.ts";
 import type { MetricsLine } from "../../src/train/run_folder.ts";
 import { readEvents } from "../support/events.ts";
 import { checkDevice, testGpu } from "../support/gpu.ts";
+import { assertRejects } from "../support/throws.ts";
 import { ITERATIONS, STEPS_PER_EPOCH, TemporaryFolder } from "../support/tiny_run.ts";
 import { runTiny, saveTinyDataset, tinyConfig } from "../support/tiny_run.ts";
 
@@ -138,6 +141,25 @@ test("the same seed gives the same bytes, another seed does not", async () => {
   const [a, b] = [await readCheckpoint(whole.last), await readCheckpoint(other.last)];
   const name = "bottleneck.0.weight";
   assert.not.equal(a.state.get(name)!.data, b.state.get(name)!.data);
+});
+
+test("a folder in which another process trains is left alone, until that process is gone", async () => {
+  const folder = new RunFolder(temporary.join("again"));
+  const resume = await readCheckpoint(folder.last);
+  const lock = `${folder.path}/training.lock`;
+  const files = (): unknown[] => readdirSync(folder.path).map((name) => [name, statSync(`${folder.path}/${name}`).mtimeMs]);
+  assert.not.ok(existsSync(lock), "nothing locks a run that has ended");
+  writeFileSync(lock, String(process.ppid));
+  const before = files();
+  await assertRejects(() => folder.lock(), UserError, folder.path, `process ${process.ppid}`, lock);
+  await assertRejects(() => runTiny(gpu, { config, folder, resume }), UserError, `process ${process.ppid}`);
+  assert.equal(files(), before);
+  writeFileSync(lock, String(spawnSync(process.execPath, ["--version"]).pid));
+  await folder.lock();
+  assert.is(readFileSync(lock, "utf8"), String(process.pid));
+  await assertRejects(() => folder.create({ config, adapter: "", variants: {} }), UserError, "another run");
+  await folder.release();
+  assert.not.ok(existsSync(lock));
 });
 
 /** Within an epoch, and between one and its evaluation. */
