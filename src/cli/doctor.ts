@@ -17,7 +17,7 @@ const COMMAND = {
   summary: "Says what kernels run on here, what is missing, what that costs and what mends it. Changes nothing.",
   options: {
     adapter: { value: "NAME", help: "Part of the name of the adapter to look at. Default: the one that commands use." },
-    json: { help: "Prints all of it as one JSON object." },
+    json: { help: "Prints all of it as one JSON object (npm run --silent doctor -- --json)." },
   },
   notes: "Exit code 0: kernels compute what they should; 1: they cannot run, or compute something else.",
 } as const;

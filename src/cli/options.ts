@@ -109,7 +109,7 @@ export function asksForJson(args: readonly string[]): boolean {
 /** How a command speaks: part of the options of every one that takes time. */
 export const OUTPUT_OPTIONS = {
   quiet: { help: "Prints results and errors only." },
-  log: { value: "FORMAT", help: "text, or json: an object per line for progress, remarks, results. Default: text." },
+  log: { value: "FORMAT", help: "text, or json: an object per line, errors too (npm run --silent ...). Default: text." },
 } as const;
 
 /**
@@ -141,7 +141,7 @@ function helpText({ call, summary, operands, options, notes }: Command<Options>)
   });
   const end = notes ? `\n${notes}\n` : "";
   const usage = `${spelled(call)} [options]${operands ? ` ${operands}` : ""}`;
-  return `${spelled(summary)}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${spelled(end)}`;
+  return `${summary}\n\nUsage: ${usage}\n\n${lines.join("\n")}\n${spelled(end)}`;
 }
 
 /** How commands, `npm run NAME --`, are called here: in the package they are those of its `bin`. */

@@ -147,7 +147,8 @@ test("a folder in which another process trains is left alone, until that process
   const folder = new RunFolder(temporary.join("again"));
   const resume = await readCheckpoint(folder.last);
   const lock = `${folder.path}/training.lock`;
-  const files = (): unknown[] => readdirSync(folder.path).map((name) => [name, statSync(`${folder.path}/${name}`).mtimeMs]);
+  const changed = (name: string): number => statSync(`${folder.path}/${name}`).mtimeMs;
+  const files = (): unknown[] => readdirSync(folder.path).map((name) => [name, changed(name)]);
   assert.not.ok(existsSync(lock), "nothing locks a run that has ended");
   writeFileSync(lock, String(process.ppid));
   const before = files();
