@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { buildModel } from "../config/model.ts";
 import type { Sample } from "../data/sample.ts";
+import { UserError } from "../errors.ts";
 import { RandomState } from "../nn/random_state.ts";
 import type { KernelSource } from "../runtime/kernels.ts";
 import type { Gpu } from "../runtime/gpu.ts";
@@ -47,12 +48,19 @@ export interface TrainingRequest {
   readonly previewEvery: number;
 }
 
+const BUSY = {
+  training: "A network is in training, which would spoil the measurement: pause it first.",
+  measuring: "Kernels are being measured, which a training would spoil: wait for the last row.",
+} as const;
+type Occupation = keyof typeof BUSY;
+
 export class Engine {
   readonly #options: EngineOptions;
   #loaded: Network | null = null;
-  /** What is asked: the loaded network, or the one in training. */
-  #network: Network | null = null;
   #training: LiveTraining | null = null;
+  /** Which network is asked. */
+  #which: "loaded" | "trained" = "loaded";
+  #occupation: Occupation | null = null;
 
   constructor(options: EngineOptions) {
     const { gpu, emit } = options;
@@ -70,18 +78,23 @@ export class Engine {
     const checkpoint = parseCheckpoint(bytes, name);
     const { config, subject } = checkpoint;
     const model = buildModel(config, subject.classNames.length, new RandomState(0)).initialize(gpu, null).eval();
-    loadWeights(model, checkpoint);
+    try {
+      loadWeights(model, checkpoint);
+    } catch (cause) {
+      model.dispose();
+      throw cause;
+    }
     this.#loaded?.model.dispose();
-    this.#network = this.#loaded = new Network(gpu, model, { config, subject });
-    return describe(this.#network);
+    this.#loaded = new Network(gpu, model, { config, subject });
+    this.#which = "loaded";
+    return describe(this.#loaded);
   }
 
-  /** Asks the network in training from now on, or the loaded one again. */
-  use(which: "loaded" | "trained"): NetworkInfo {
-    const network = which === "loaded" ? this.#loaded : this.#training?.network;
-    if (!network) throw new Error(`there is no ${which} network`);
-    this.#network = network;
-    return describe(network);
+  /** Asks the network in training from now on, and after another `begin` the new one. */
+  useTrained(): NetworkInfo {
+    if (!this.#training) throw new UserError("no network is in training yet");
+    this.#which = "trained";
+    return describe(this.#training.network);
   }
 
   segment(picture: Picture): Promise<Segmentation> {
@@ -97,32 +110,37 @@ export class Engine {
   }
 
   /**
-   * Trains a new network with the configuration of the loaded one, from random numbers, until paused or finished.
-   * Returns whether it is finished.
+   * Prepares the training of a new network with the configuration of the loaded one, from random numbers. It takes the
+   * place of the training before, once it exists.
+   *
+   * @throws UserError for a configuration that does not fit the scenes; the training before stays then
    */
-  async train({ epochs, seed, ...preview }: TrainingRequest): Promise<boolean> {
+  async begin({ epochs, seed, ...preview }: TrainingRequest): Promise<void> {
     const { gpu, check, emit, batchesOf } = this.#options;
-    const loaded = this.#loaded!.config;
+    this.#refuseWhileBusy();
+    if (!this.#loaded) throw new UserError("no network is loaded yet whose configuration could be trained");
+    const loaded = this.#loaded.config;
     const config = { ...loaded, train: { ...loaded.train, epochs, seed } };
-    this.#network = this.#loaded;
-    await this.#training?.dispose();
-    this.#training = new LiveTraining(gpu, {
+    const training = new LiveTraining(gpu, {
       ...{ config, check, ...preview, batches: await batchesOf(config) },
       onStep: (step) => emit({ kind: "step", step }),
       onPreview: (shown) => emit({ kind: "preview", preview: shown }),
     });
-    return this.resume();
+    await this.#training?.dispose();
+    this.#training = training;
+  }
+
+  /** Trains until paused or finished. Returns whether it is finished. */
+  run(): Promise<boolean> {
+    const training = this.#training!;
+    return this.#occupied("training", async () => {
+      await training.run();
+      return training.isFinished;
+    });
   }
 
   pause(): void {
     this.#training!.pause();
-  }
-
-  /** Goes on with a paused training; as `train`. */
-  async resume(): Promise<boolean> {
-    const training = this.#training!;
-    await training.run();
-    return training.isFinished;
   }
 
   /** The training's checkpoint as it is. */
@@ -130,14 +148,33 @@ export class Engine {
     return this.#checked(this.#training!.checkpoint());
   }
 
-  async bench(): Promise<void> {
+  /** Checks and times kernels. */
+  bench(): Promise<void> {
     const { gpu, emit } = this.#options;
-    for await (const result of benchKernels(gpu, this.#options)) emit({ kind: "bench", result });
+    return this.#occupied("measuring", async () => {
+      for await (const result of benchKernels(gpu.device, this.#options)) emit({ kind: "bench", result });
+    });
   }
 
   get #asked(): Network {
-    if (!this.#network) throw new Error("no network is loaded");
-    return this.#network;
+    const network = this.#which === "trained" ? this.#training!.network : this.#loaded;
+    if (!network) throw new UserError("no network is loaded yet");
+    return network;
+  }
+
+  /** Does what takes the device for long: it would spoil the times of a measurement, so there is one at a time. */
+  async #occupied<T>(by: Occupation, work: () => Promise<T>): Promise<T> {
+    this.#refuseWhileBusy();
+    this.#occupation = by;
+    try {
+      return await work();
+    } finally {
+      this.#occupation = null;
+    }
+  }
+
+  #refuseWhileBusy(): void {
+    if (this.#occupation) throw new UserError(BUSY[this.#occupation]);
   }
 
   async #checked<T>(work: Promise<T>): Promise<T> {

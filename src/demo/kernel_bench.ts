@@ -9,8 +9,9 @@ import type { Row } from "../../bench/report.ts";
 import { workloads } from "../../bench/sets.ts";
 import { prepare } from "../../bench/workload.ts";
 import type { Workload } from "../../bench/workload.ts";
+import { DeviceLostError } from "../device/watch.ts";
 import type { KernelSource } from "../runtime/kernels.ts";
-import type { Gpu } from "../runtime/gpu.ts";
+import { Gpu } from "../runtime/gpu.ts";
 
 /** Of the `tiny` preset: what a training step spends its time on, each with its gradients; and a square product. */
 const SELECTED = [
@@ -27,30 +28,45 @@ export type BenchResult =
   | { readonly kind: "row"; readonly row: Row; readonly label: string }
   | { readonly kind: "wrong"; readonly name: string; readonly problem: string };
 
-/** Yields the adapter's peaks, then a row at a time; a kernel that is wrong is said to be so instead of timed. */
+export interface BenchOptions {
+  readonly kernels: KernelSource;
+  /** Throws what the device has reported since the last call. */
+  readonly check: () => void;
+}
+
+/**
+ * Yields the adapter's peaks, then a row at a time; of a kernel that is wrong or cannot run, what is the matter. It has
+ * a runtime of its own: its arenas stay open while others use the device.
+ *
+ * @throws DeviceLostError
+ */
 export async function* benchKernels(
-  gpu: Gpu,
-  { kernels, check }: { kernels: KernelSource; check: () => void },
+  device: GPUDevice,
+  { kernels, check }: BenchOptions,
 ): AsyncGenerator<BenchResult, void, undefined> {
-  const { device } = gpu;
+  const gpu = new Gpu({ device, kernels });
   const clock = new Clock(gpu);
   const checker = new Checker({ device, kernels });
   const chosen = workloads("small").filter((workload) => SELECTED.some((pattern) => pattern.test(titleOf(workload))));
   const peak = await measurePeak(gpu, clock);
   yield { kind: "peak", peak, rows: chosen.length };
-  for (const workload of chosen) {
+
+  const measure = async (workload: Workload): Promise<BenchResult> => {
     const decisions = await decide(gpu, workload);
     const problem = await checker.check(workload, variantServing(workload, decisions), decisions);
     check();
-    if (problem !== null) {
-      yield { kind: "wrong", name: titleOf(workload), problem };
-      continue;
-    }
+    if (problem !== null) return { kind: "wrong", name: titleOf(workload), problem };
     using _ = gpu.arena();
     const timing = await clock.measure(prepare(gpu, workload, workload.problem).record);
     check();
     const row = toRow(workload, describeDecisions(workload, decisions), timing, peak);
-    yield { kind: "row", row, label: workload.label };
+    return { kind: "row", row, label: workload.label };
+  };
+  for (const workload of chosen) {
+    yield await measure(workload).catch((cause: Error): BenchResult => {
+      if (cause instanceof DeviceLostError) throw cause;
+      return { kind: "wrong", name: titleOf(workload), problem: cause.message };
+    });
   }
   await gpu.trim();
 }

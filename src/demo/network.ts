@@ -24,6 +24,8 @@ export interface Picture {
 }
 
 export interface Segmentation {
+  /** What the classes are. */
+  readonly subject: Subject;
   readonly height: number;
   readonly width: number;
   /** Class of every pixel, `[height, width]`. */
@@ -38,6 +40,8 @@ export interface Segmentation {
 
 /** What one pixel of the feature map draws on; [rows, columns] is the size of that map. */
 export interface Look {
+  /** What the classes are. */
+  readonly subject: Subject;
   readonly rows: number;
   readonly columns: number;
   readonly row: number;
@@ -85,9 +89,11 @@ export class Network {
     const classes = Uint8Array.from(await prediction.data());
     prediction.dispose();
     const milliseconds = performance.now() - begun;
-    const shares = new Float64Array(this.subject.classNames.length);
-    for (const id of classes) shares[id] += 1 / classes.length;
-    return { height, width, classes, shares, milliseconds, compiled: this.gpu.pipelines > pipelines };
+    const { subject } = this;
+    const counts = new Float64Array(subject.classNames.length);
+    for (const id of classes) counts[id]++;
+    const shares = counts.map((count) => count / classes.length);
+    return { subject, height, width, classes, shares, milliseconds, compiled: this.gpu.pipelines > pipelines };
   }
 
   /** What the pixel draws on whose place is (x, y), in 0..1 from the top left corner. */
@@ -113,7 +119,8 @@ export class Network {
     const shares = (await weights.data()) as Float32Array;
     const values = this.config.memory.hardAggregate ? oneHot(shares, weights.shape[3]) : shares;
     for (const tensor of [weights, ...attention]) tensor.dispose();
-    return { rows, columns, row, column, weights: values, attention: Float32Array.from(mean) };
+    const { subject } = this;
+    return { subject, rows, columns, row, column, weights: values, attention: Float32Array.from(mean) };
   }
 
   async memoryView(): Promise<MemoryView> {

@@ -33,8 +33,10 @@ export async function openGpu(): Promise<OpenedGpu> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UserError(
-      "This browser knows WebGPU but offers no adapter for it: its list of unsupported drivers names this machine's, " +
-        "or hardware acceleration is switched off in its settings. chrome://gpu says which.",
+      "This browser knows WebGPU but offers no adapter for it. Switch on hardware acceleration in its settings and " +
+        "update the graphics driver; chrome://gpu says what it lacks. Chrome on Linux may need " +
+        "chrome://flags/#enable-unsafe-webgpu. Without a GPU, Chrome started with --enable-unsafe-webgpu " +
+        "--use-webgpu-adapter=swiftshader computes on the processor, slowly.",
     );
   }
   const device = await adapter.requestDevice(deviceDescriptor(adapter));

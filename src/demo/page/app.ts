@@ -12,9 +12,12 @@ import type { Shown } from "./picture.ts";
 interface Happenings {
   /** Another network is asked from now on. */
   network: NetworkInfo;
-  /** Another picture is segmented; the stage shows it already. */
-  segmented: { readonly shown: Shown };
+  /** There is another picture, of which nothing is known yet. */
+  picture: Shown;
+  /** It is segmented. */
+  segmented: Shown;
 }
+type Listeners = { readonly [K in keyof Happenings]: ((value: Happenings[K]) => unknown)[] };
 
 /** Errors that speak to people, by name: those of workers have lost their class. */
 const EXPECTED = ["UserError", "SafetensorsError", "DeviceLostError"];
@@ -23,7 +26,7 @@ export class App {
   readonly engine: Remote<EngineWorker>;
   readonly scenes: Remote<Scenes>;
   network: NetworkInfo | null = null;
-  readonly #listeners: { [K in keyof Happenings]: ((value: Happenings[K]) => void)[] } = { network: [], segmented: [] };
+  readonly #listeners: Listeners = { network: [], picture: [], segmented: [] };
   readonly #engineListeners: ((event: EngineEvent) => void)[] = [];
 
   constructor() {
@@ -33,21 +36,22 @@ export class App {
     this.scenes = connect<Scenes>(startWorker("scenes.js"));
   }
 
-  on<K extends keyof Happenings>(name: K, listener: (value: Happenings[K]) => void): void {
+  on<K extends keyof Happenings>(name: K, listener: (value: Happenings[K]) => unknown): void {
     this.#listeners[name].push(listener);
   }
 
-  tell<K extends keyof Happenings>(name: K, value: Happenings[K]): void {
-    for (const listener of this.#listeners[name]) listener(value);
+  /** Waits for what the listeners do about it, and fails as they do. */
+  async tell<K extends keyof Happenings>(name: K, value: Happenings[K]): Promise<void> {
+    await Promise.all(this.#listeners[name].map((listener) => listener(value)));
   }
 
   onEngine(listener: (event: EngineEvent) => void): void {
     this.#engineListeners.push(listener);
   }
 
-  setNetwork(info: NetworkInfo): void {
+  setNetwork(info: NetworkInfo): Promise<void> {
     this.network = info;
-    this.tell("network", info);
+    return this.tell("network", info);
   }
 
   /** Does something that was asked for, and says in words where it fails. */

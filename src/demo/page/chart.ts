@@ -26,7 +26,7 @@ export function drawCurves(svg: SVGElement, { iterations, losses, accuracies }: 
   svg.replaceChildren(
     ...[0, 0.5, 1].flatMap((share) => [
       shape("line", { class: "grid", x1: LEFT, x2: RIGHT, y1: y(share), y2: y(share) }),
-      label(LEFT - 5, y(share) + 4, "end", String(Number((share * top).toPrecision(2)))),
+      label(LEFT - 5, y(share) + 4, "end", losses.length > 0 ? String(Number((share * top).toPrecision(2))) : ""),
       label(RIGHT + 5, y(share) + 4, "start", `${100 * share} %`),
     ]),
     label(LEFT, BOTTOM + 17, "start", "0"),

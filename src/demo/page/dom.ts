@@ -33,7 +33,16 @@ export function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return canvas.getContext("2d", { willReadFrequently: true })!;
 }
 
-export const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
+/** What is there, however little, is not said to be nothing. */
+export function percent(share: number, digits = 1): string {
+  const least = 10 ** -digits;
+  return share > 0 && 100 * share < least ? `< ${least} %` : `${(100 * share).toFixed(digits)} %`;
+}
+
+/** Has screen readers say something, once they are done with what they say: for results, not for what runs by. */
+export function announce(text: string): void {
+  byId("spoken").textContent = text;
+}
 
 /** Radio buttons of a group: the chosen one's value, now and whenever it changes. */
 export function onChoice(name: string, listener: (value: string) => void): void {

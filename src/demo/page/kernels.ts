@@ -1,7 +1,7 @@
 /** The tab "Kernels": the benchmark's rows on this adapter. */
 import type { BenchResult } from "../kernel_bench.ts";
 import type { App } from "./app.ts";
-import { byId, element } from "./dom.ts";
+import { announce, byId, element } from "./dom.ts";
 
 const PASSES = { forward: "", backwardInput: ", input gradient", backwardWeight: ", weight gradient" } as const;
 
@@ -30,16 +30,23 @@ export function openKernels(app: App): void {
       const cell = element("td", { colSpan: 6, className: "wrong" }, `wrong, not timed: ${result.problem}`);
       body.append(element("tr", {}, element("td", {}, result.name), cell));
     }
-    say(body.rows.length < expected ? `${peak} ${body.rows.length} of ${expected} rows …` : peak);
+    say(`${peak} ${body.rows.length} of ${expected} rows …`);
   };
   app.onEngine((event) => event.kind === "bench" && show(event.result));
 
   button.addEventListener("click", () => app.attempt(async () => {
     body.replaceChildren();
     button.disabled = true;
+    peak = "";
     say("Measuring the adapter's peak …");
+    announce("Measuring.");
     try {
       await app.engine.bench();
+      say(peak);
+      announce(`${body.rows.length} rows are measured. ${peak}`);
+    } catch (cause) {
+      say(`Stopped. ${peak}`);
+      throw cause;
     } finally {
       button.disabled = false;
     }

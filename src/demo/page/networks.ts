@@ -4,6 +4,7 @@ import type { App } from "./app.ts";
 import { byId, element } from "./dom.ts";
 
 const SHIPPED = "tiny.safetensors";
+const TRAINED = "trained";
 
 export class Networks {
   readonly #app: App;
@@ -36,8 +37,13 @@ export class Networks {
     await this.#add("shipped", "Network that comes with this page", () => this.#app.engine.load(bytes, SHIPPED));
   }
 
-  addTrained(): void {
-    this.#app.attempt(() => this.#add("trained", "Network trained here", () => this.#app.engine.use("trained")));
+  addTrained(): Promise<void> {
+    return this.#add(TRAINED, "Network trained here", () => this.#app.engine.useTrained());
+  }
+
+  /** Another training has taken the place of the one before. */
+  async renewTrained(): Promise<void> {
+    if (this.#select.value === TRAINED) await this.addTrained();
   }
 
   async #open(file: File): Promise<void> {
@@ -47,14 +53,15 @@ export class Networks {
 
   /** Puts a network on the list, once it is there, and asks it from now on. */
   async #add(value: string, text: string, way: () => Promise<NetworkInfo>): Promise<void> {
-    this.#app.setNetwork(await way());
+    const info = await way();
     this.#ways.set(value, way);
     this.#select.querySelector(`option[value="${value}"]`)?.remove();
     this.#select.append(element("option", { value, textContent: text }));
     this.#select.value = value;
+    await this.#app.setNetwork(info);
   }
 
   async #choose(value: string): Promise<void> {
-    this.#app.setNetwork(await this.#ways.get(value)!());
+    await this.#app.setNetwork(await this.#ways.get(value)!());
   }
 }

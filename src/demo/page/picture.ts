@@ -9,8 +9,10 @@ export interface Shown {
   readonly name: string;
   readonly canvas: HTMLCanvasElement;
   readonly picture: Picture;
-  /** Train ids where they are known. */
+  /** Train ids of the street scenes where they are known. */
   readonly label: Uint8Array | null;
+  /** One of many that follow each other. */
+  readonly isLive: boolean;
 }
 
 /** Longer sides are scaled down: the network looks at less anyway. */
@@ -24,17 +26,22 @@ export function fromSample(name: string, { height, width, image, label }: Sample
     pixels.data[4 * i + 3] = 255;
   }
   contextOf(canvas).putImageData(pixels, 0, 0);
-  return { name, canvas, picture: { height, width, image }, label };
+  return { name, canvas, picture: { height, width, image }, label, isLive: false };
 }
 
-export function fromSource(name: string, source: CanvasImageSource, width: number, height: number): Shown {
+/** The camera's picture of this moment. */
+export function fromVideo(name: string, video: HTMLVideoElement): Shown {
+  return { ...fromSource(name, video, video.videoWidth, video.videoHeight), isLive: true };
+}
+
+function fromSource(name: string, source: CanvasImageSource, width: number, height: number): Shown {
   const factor = Math.min(1, MOST_PIXELS_A_SIDE / Math.max(width, height));
   const canvas = canvasOf(Math.max(1, Math.round(width * factor)), Math.max(1, Math.round(height * factor)));
   const context = contextOf(canvas);
   context.fillStyle = "white"; // behind transparent pictures
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(source, 0, 0, canvas.width, canvas.height);
-  return { name, canvas, picture: pictureOf(canvas), label: null };
+  return { name, canvas, picture: pictureOf(canvas), label: null, isLive: false };
 }
 
 /** @throws UserError for what the browser cannot decode */

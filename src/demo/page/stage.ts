@@ -15,6 +15,14 @@ export interface Place {
   readonly y: number;
 }
 
+/** A pixel is pointed at. */
+export interface Pick {
+  readonly place: Place;
+  /** On the way with the arrow keys, and not pressed. */
+  readonly isMove: boolean;
+}
+
+const CENTRE: Place = { x: 0.5, y: 0.5 };
 const AMBER: Rgb = [255, 186, 41];
 /** Steps of the arrow keys, in shares of the picture. */
 const STEP = 1 / 32;
@@ -30,25 +38,45 @@ export class Stage {
   #heat: HeatMap | null = null;
   #place: Place | null = null;
   #highlighted: number | null = null;
+  #picks = false;
 
-  constructor(canvas: HTMLCanvasElement, onPick: (place: Place) => void) {
+  constructor(canvas: HTMLCanvasElement, onPick: (pick: Pick) => void) {
     this.#canvas = canvas;
+    const pick = (place: Place, isMove: boolean): void => {
+      this.mark(place);
+      onPick({ place, isMove });
+    };
     canvas.addEventListener("click", ({ offsetX, offsetY }) => {
-      onPick({ x: offsetX / canvas.clientWidth, y: offsetY / canvas.clientHeight });
+      if (this.#picks) pick(placeAt(offsetX / canvas.clientWidth, offsetY / canvas.clientHeight), false);
     });
     canvas.addEventListener("keydown", (event) => {
       const move = MOVES[event.key];
-      if (!move) return;
+      if (!move || !this.#picks) return;
       event.preventDefault();
-      const { x, y } = this.#place ?? { x: 0.5, y: 0.5 };
-      onPick({ x: within(x + move[0] * STEP), y: within(y + move[1] * STEP) });
+      const { x, y } = this.#place ?? CENTRE;
+      pick(placeAt(x + move[0] * STEP, y + move[1] * STEP), event.key !== "Enter");
     });
   }
 
-  /** Another picture; what lay over the last one is gone. */
+  /** Whether pixels can be chosen, by pointer and by arrow keys, or the picture is to be looked at only. */
+  set picks(picks: boolean) {
+    this.#picks = picks;
+    this.#canvas.setAttribute("role", picks ? "application" : "img"); // which leaves the arrow keys to the page
+    for (const [name, value] of [["tabindex", "0"], ["aria-describedby", "keys"]]) {
+      if (picks) this.#canvas.setAttribute(name, value);
+      else this.#canvas.removeAttribute(name);
+    }
+  }
+
+  /** What is to be seen, for those who do not. */
+  describe(words: string): void {
+    this.#canvas.setAttribute("aria-label", words);
+  }
+
+  /** Another picture, without classes. */
   show(picture: HTMLCanvasElement): void {
     this.#picture = picture;
-    this.#classes = this.#overlay = this.#heat = this.#place = null;
+    this.#classes = this.#overlay = null;
     this.draw();
   }
 
@@ -67,9 +95,19 @@ export class Stage {
     this.draw();
   }
 
-  /** A map in place of the classes; null for those. */
-  setHeat(heat: HeatMap | null, place: Place | null): void {
+  /** A map in place of the classes, over every picture to come; null for the classes. */
+  setHeat(heat: HeatMap | null): void {
     this.#heat = heat;
+    this.draw();
+  }
+
+  /** The pixel chosen last. */
+  get place(): Place | null {
+    return this.#place;
+  }
+
+  /** Marks a pixel, where pixels can be chosen; null for none. */
+  mark(place: Place | null): void {
     this.#place = place;
     this.draw();
   }
@@ -80,6 +118,7 @@ export class Stage {
     const { width, height } = picture;
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       Object.assign(this.#canvas, { width, height });
+      this.#canvas.style.setProperty("--ratio", String(width / height));
     }
     const context = contextOf(this.#canvas);
     context.globalAlpha = 1;
@@ -90,7 +129,7 @@ export class Stage {
       context.drawImage(this.#overlay, 0, 0);
       context.globalAlpha = 1;
     }
-    if (this.#place) drawMarker(context, this.#place);
+    if (this.#place && this.#picks) drawMarker(context, this.#place);
   }
 
   #drawHeat(context: CanvasRenderingContext2D, { rows, columns, values }: HeatMap): void {
@@ -129,7 +168,10 @@ const MOVES: Readonly<Record<string, readonly [number, number]>> = {
   ...{ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Enter: [0, 0] },
 };
 
-const within = (share: number): number => Math.min(1 - 1e-6, Math.max(0, share));
+function placeAt(x: number, y: number): Place {
+  const within = (share: number): number => Math.min(1 - 1e-6, Math.max(0, share));
+  return { x: within(x), y: within(y) };
+}
 
 function drawMarker(context: CanvasRenderingContext2D, { x, y }: Place): void {
   const { width, height } = context.canvas;

@@ -1,5 +1,8 @@
-/** The tabs, as the ARIA pattern has them: arrow keys move between them, the chosen one is in the address. */
-export function openTabs(onChange: (name: string) => void): void {
+/**
+ * The tabs, as the ARIA pattern has them: arrow keys move between them, the chosen one is in the address. Returns the
+ * way to choose one by its name.
+ */
+export function openTabs(onChange: (name: string) => void): (name: string) => void {
   const tabs = [...document.querySelectorAll<HTMLButtonElement>('[role="tab"]')];
   const nameOf = (tab: HTMLElement): string => tab.id.replace("tab-", "");
   const choose = (chosen: HTMLButtonElement): void => {
@@ -23,5 +26,7 @@ export function openTabs(onChange: (name: string) => void): void {
       choose(next);
     });
   }
-  choose(tabs.find((tab) => `#${nameOf(tab)}` === location.hash) ?? tabs[0]);
+  const find = (name: string): HTMLButtonElement => tabs.find((tab) => nameOf(tab) === name) ?? tabs[0];
+  choose(find(location.hash.slice(1)));
+  return (name) => choose(find(name));
 }

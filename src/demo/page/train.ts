@@ -3,7 +3,8 @@ import { STREETS_SPEC } from "../../data/cityscapes_spec.ts";
 import type { Preview, TrainingStep } from "../training.ts";
 import type { App } from "./app.ts";
 import { drawCurves } from "./chart.ts";
-import { byId, download, onChoice, percent } from "./dom.ts";
+import { announce, byId, download, onChoice, percent } from "./dom.ts";
+import type { Networks } from "./networks.ts";
 import { fromSample } from "./picture.ts";
 import type { Shown } from "./picture.ts";
 import type { Stage } from "./stage.ts";
@@ -11,9 +12,11 @@ import type { Stage } from "./stage.ts";
 /** A scene of the evaluation split. */
 const SCENE = { index: 3, size: [256, 512] } as const;
 const PREVIEW_EVERY = 10;
+/** How many times a training is told of to those who do not see it. */
+const ANNOUNCEMENTS = 10;
 /** What can lie over the scene, in words. */
 const OVER = {
-  prediction: (after: string) => `prediction ${after}`,
+  prediction: (after?: number) => (after === undefined ? "no prediction yet" : `prediction after ${iterations(after)}`),
   truth: () => "its labels",
   none: () => "as it is",
 };
@@ -22,6 +25,7 @@ type Over = keyof typeof OVER;
 export class TrainView {
   readonly #app: App;
   readonly #stage: Stage;
+  readonly #networks: Networks;
   #scene: Shown | null = null;
   #preview: Preview | null = null;
   #losses: [number, number][] = [];
@@ -33,9 +37,10 @@ export class TrainView {
   readonly #pause = byId<HTMLButtonElement>("pause");
   readonly #start = byId<HTMLButtonElement>("train");
 
-  constructor(app: App, stage: Stage, addTrained: () => void) {
+  constructor(app: App, stage: Stage, networks: Networks) {
     this.#app = app;
     this.#stage = stage;
+    this.#networks = networks;
     app.onEngine((event) => {
       if (event.kind === "step") this.#onStep(event.step);
       if (event.kind === "preview") this.#onPreview(event.preview);
@@ -44,9 +49,10 @@ export class TrainView {
       event.preventDefault();
       app.attempt(() => this.#train());
     });
-    this.#pause.addEventListener("click", () => app.attempt(() => (this.#isRunning ? this.#rest() : this.#resume())));
+    this.#pause.addEventListener("click", () => {
+      app.attempt(() => (this.#isRunning ? app.engine.pause() : this.#run()));
+    });
     byId("download").addEventListener("click", () => app.attempt(() => this.#download()));
-    byId("use-trained").addEventListener("click", addTrained);
     onChoice("preview", (over) => {
       this.#over = over as Over;
       this.#draw();
@@ -79,31 +85,31 @@ export class TrainView {
   async #train(): Promise<void> {
     const { picture, label } = await this.#loadScene();
     const [epochs, seed] = ["epochs", "seed"].map((id) => byId<HTMLInputElement>(id).valueAsNumber);
-    [this.#losses, this.#accuracies, this.#preview] = [[], [], null];
     const preview = { ...picture, label: label! };
-    this.#say("Preparing …");
-    await this.#run(this.#app.engine.train({ epochs, seed, preview, previewEvery: PREVIEW_EVERY }));
-  }
-
-  #resume(): Promise<void> {
-    return this.#run(this.#app.engine.resume());
-  }
-
-  async #rest(): Promise<void> {
-    await this.#app.engine.pause();
-  }
-
-  /** Waits for a training that runs: to its pause, its end or its failure. */
-  async #run(training: Promise<boolean>): Promise<void> {
-    this.#show(true);
+    this.#start.disabled = true;
+    try {
+      await this.#app.engine.begin({ epochs, seed, preview, previewEvery: PREVIEW_EVERY });
+    } finally {
+      this.#start.disabled = false;
+    }
+    [this.#losses, this.#accuracies, this.#preview] = [[], [], null];
+    byId<HTMLProgressElement>("progress").value = 0;
+    this.#drawCurves();
     this.#start.textContent = "Start again";
     for (const id of ["download", "use-trained"]) byId<HTMLButtonElement>(id).disabled = false;
+    await Promise.all([this.#run(), this.#networks.renewTrained()]);
+  }
+
+  /** Trains until paused or finished. */
+  async #run(): Promise<void> {
+    this.#show(true);
+    this.#tell("Training.");
     let isFinished = true;
     try {
-      isFinished = await training;
-      this.#say(isFinished ? `Finished. ${this.#summary()}` : `Paused. ${this.#summary()}`);
+      isFinished = await this.#app.engine.run();
+      this.#tell(`${isFinished ? "Finished" : "Paused"}. ${this.#summary()}`);
     } catch (cause) {
-      this.#say("Failed.");
+      this.#tell("Failed.");
       throw cause;
     } finally {
       this.#show(false, isFinished);
@@ -124,7 +130,10 @@ export class TrainView {
     const left = seconds === null ? "" : `, ${remaining((iterations - iteration) * seconds)} left`;
     const speed = seconds === null ? "" : ` · ${(1 / seconds).toFixed(1)} per second${left}`;
     const place = `Iteration ${iteration} of ${iterations}`;
-    this.#say(`${place} · loss ${losses.total.toFixed(2)} · rate ${lr.toFixed(4)}${speed}`);
+    const loss = `loss ${losses.total.toFixed(2)}`;
+    this.#say(`${place} · ${loss} · rate ${lr.toFixed(4)}${speed}`);
+    const told = (after: number): number => Math.floor((ANNOUNCEMENTS * after) / iterations);
+    if (told(iteration) > told(iteration - 1) && iteration < iterations) announce(`${place}, ${loss}`);
     this.#drawCurves();
   }
 
@@ -147,19 +156,26 @@ export class TrainView {
     const predicted = this.#preview?.segmentation.classes;
     const classes = { truth: label, prediction: predicted, none: null }[this.#over];
     if (classes) this.#stage.setClasses(classes, STREETS_SPEC.palette);
-    const after = this.#preview ? `after ${this.#preview.iteration} iterations` : "before training";
-    byId("caption").textContent = `${name}: ${OVER[this.#over](after)}`;
-    byId("timing").textContent = this.#preview ? `${percent(this.#preview.accuracy, 0)} of its pixels right` : "";
-    byId("canvas").setAttribute("aria-label", byId("caption").textContent!);
+    const caption = `${name}: ${OVER[this.#over](this.#preview?.iteration)}`;
+    const right = this.#preview ? `${percent(this.#preview.accuracy, 0)} of its pixels are predicted right` : "";
+    byId("caption").textContent = caption;
+    byId("timing").textContent = right;
+    this.#stage.describe(right ? `${caption}; ${right}` : caption);
   }
 
   #summary(): string {
-    const [iteration, loss] = this.#losses.at(-1) ?? [0, NaN];
-    return `${iteration} iterations, loss ${loss.toFixed(2)}.`;
+    const last = this.#losses.at(-1);
+    return last ? `${iterations(last[0])}, loss ${last[1].toFixed(2)}.` : "No iterations yet.";
   }
 
   #say(text: string): void {
     byId("train-status").textContent = text;
+  }
+
+  /** Says it to everybody. */
+  #tell(text: string): void {
+    this.#say(text);
+    announce(text);
   }
 
   async #download(): Promise<void> {
@@ -167,6 +183,8 @@ export class TrainView {
     download(`mcibi-iteration-${this.#losses.at(-1)?.[0] ?? 0}.safetensors`, bytes);
   }
 }
+
+const iterations = (count: number): string => `${count} iteration${count === 1 ? "" : "s"}`;
 
 function remaining(seconds: number): string {
   return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
