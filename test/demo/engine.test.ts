@@ -10,6 +10,7 @@ import { SceneBatches, streetScene } from "../../src/demo/scenes.ts";
 import { LiveTraining, accuracyOf } from "../../src/demo/training.ts";
 import { UserError } from "../../src/errors.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
+import { subjectOf } from "../../src/train/checkpoint.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.node.ts";
 import { sharedDevice, testGpu } from "../support/gpu.ts";
 import { TemporaryFolder, tinyConfig } from "../support/tiny_run.ts";
@@ -95,6 +96,21 @@ test("a pause changes nothing: the same losses and checkpoint as without; Node r
   assert.is(progress.iteration, 5);
   assert.is(subject.dataset, "streets");
   assert.ok(optimizer.size > 0);
+});
+
+test("a training is paused before kernels are measured; its network is asked for when it exists", async () => {
+  const asked = await engine();
+  await assertRejects(() => asked.useTrained(), UserError, "no network is in training yet");
+  asked.load((await trained(1)).bytes, "small.safetensors");
+  const request = { epochs: 1, seed: 0, preview: streetScene("val", 0, SIZE), previewEvery: 100 };
+  await asked.begin(request);
+  const running = asked.run();
+  await assertRejects(() => asked.bench(), UserError, "pause it first");
+  await assertRejects(() => asked.begin(request), UserError, "pause it first");
+  asked.pause();
+  assert.not(await running, "it is not finished");
+  assert.equal(asked.useTrained().subject, subjectOf(STREETS_SPEC));
+  assert.equal((await asked.segment(request.preview)).subject, subjectOf(STREETS_SPEC));
 });
 
 test.run();

@@ -54,17 +54,21 @@ export class App {
     return this.tell("network", info);
   }
 
-  /** Does something that was asked for, and says in words where it fails. */
-  async attempt(work: () => unknown): Promise<void> {
-    const alert = byId("alert");
+  /** Does something that was asked for: what was said of earlier failures goes. */
+  attempt(work: () => unknown): Promise<void> {
+    byId("alert").hidden = true;
+    return this.report(work);
+  }
+
+  /** Does something, and says in words where it fails. */
+  async report(work: () => unknown): Promise<void> {
     try {
-      alert.hidden = true;
       await work();
     } catch (cause) {
       const { name, message } = cause as Error;
       const isExpected = cause instanceof UserError || EXPECTED.includes(name);
-      alert.textContent = isExpected ? message : `Something went wrong: ${message}`;
-      alert.hidden = false;
+      byId("alert").textContent = isExpected ? message : `Something went wrong: ${message}`;
+      byId("alert").hidden = false;
       if (!isExpected) console.error(cause);
     }
   }

@@ -25,11 +25,11 @@ const segment = new SegmentView(app, stage);
 const memory = new MemoryTab(app, stage);
 const networks = new Networks(app);
 const train = new TrainView(app, stage, networks);
-const sources = new Sources(app, (shown) => {
-  if (!showsPicture()) chooseTab("segment");
-  return segment.segment(shown);
-});
 const showsPicture = (): boolean => tab === "segment" || tab === "memory";
+const sources = new Sources(app, {
+  show: (shown) => segment.segment(shown),
+  reveal: () => showsPicture() || chooseTab("segment"),
+});
 const chooseTab = openTabs((name) => {
   tab = name;
   stage.picks = showsPicture();

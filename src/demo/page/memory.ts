@@ -46,7 +46,7 @@ export class MemoryTab {
   /** Shows the memory, and what the chosen pixel draws from it. */
   async open(): Promise<void> {
     this.#isOpen = true;
-    await this.#app.attempt(() => Promise.all([this.#ask(), this.#showMemory()]));
+    await this.#app.report(() => Promise.all([this.#ask(), this.#showMemory()]));
   }
 
   close(): void {

@@ -17,15 +17,21 @@ const CAMERA_ADVICE: Readonly<Record<string, string>> = {
   NotReadableError: "Another program may have it: close that, and press the button again.",
 };
 
+export interface Viewer {
+  show(shown: Shown): Promise<void>;
+  /** Goes where pictures are seen: they can be dropped anywhere. */
+  reveal(): void;
+}
+
 export class Sources {
   readonly #app: App;
-  readonly #show: (shown: Shown) => Promise<void>;
+  readonly #viewer: Viewer;
   readonly #camera = byId<HTMLButtonElement>("camera");
   #stream: MediaStream | null = null;
 
-  constructor(app: App, show: (shown: Shown) => Promise<void>) {
+  constructor(app: App, viewer: Viewer) {
     this.#app = app;
-    this.#show = show;
+    this.#viewer = viewer;
     byId<HTMLInputElement>("file").addEventListener("change", ({ target }) => {
       const input = target as HTMLInputElement;
       if (input.files![0]) this.#open(input.files![0]);
@@ -46,7 +52,7 @@ export class Sources {
       button.addEventListener("click", () => this.#app.attempt(() => {
         this.stop();
         this.#mark(button);
-        return this.#show(shown);
+        return this.#viewer.show(shown);
       }));
       button.setAttribute("aria-pressed", "false");
       byId("samples").append(button);
@@ -59,7 +65,8 @@ export class Sources {
       const shown = await fromFile(file);
       this.stop();
       this.#mark(null);
-      await this.#show(shown);
+      this.#viewer.reveal();
+      await this.#viewer.show(shown);
     });
   }
 
@@ -100,7 +107,7 @@ export class Sources {
       await video.play();
       while (this.#stream === stream) {
         if (!stream.active) throw new UserError("The camera gives no more pictures: is it still connected?");
-        await this.#show(fromVideo("Camera", video));
+        await this.#viewer.show(fromVideo("Camera", video));
         await new Promise(requestAnimationFrame);
       }
     } finally {

@@ -62,7 +62,7 @@ export class TrainView {
 
   open(): Promise<void> {
     this.#isOpen = true;
-    return this.#app.attempt(async () => {
+    return this.#app.report(async () => {
       await this.#loadScene();
       this.#draw();
     });
