@@ -18,6 +18,7 @@ export class MemoryTab {
   /** Null as long as it is not segmented. */
   #shown: Shown | null = null;
   #look: Look | null = null;
+  #asking: Promise<void> | null = null;
   #chosen: number | null = null;
   #mode = "attention";
   #isOpen = false;
@@ -30,7 +31,7 @@ export class MemoryTab {
       return this.#isOpen && this.#showMemory();
     });
     app.on("picture", () => {
-      this.#shown = this.#look = null;
+      this.#shown = null;
       stage.setHeat(null);
     });
     app.on("segmented", (shown) => {
@@ -73,14 +74,22 @@ export class MemoryTab {
     byId("pixel").textContent = "This network was trained without memory: there is nothing to watch.";
   }
 
-  async #ask(): Promise<void> {
-    if (!this.#shown || !this.#hasMemory) return;
-    if (!this.#stage.place) this.#stage.mark(CENTRE);
-    const place = this.#stage.place!;
-    const look = await this.#app.engine.look(this.#shown.picture, place.x, place.y);
-    if (!this.#isOpen || this.#stage.place !== place) return;
-    this.#look = look;
-    this.#draw();
+  #ask(): Promise<void> {
+    return (this.#asking ??= this.#answer().finally(() => (this.#asking = null)));
+  }
+
+  /** Asks about the marked pixel, and again where that, the picture or the network has become another one meanwhile. */
+  async #answer(): Promise<void> {
+    let asked: readonly unknown[] = [];
+    while (this.#isOpen && this.#shown && this.#hasMemory) {
+      if (!this.#stage.place) this.#stage.mark(CENTRE);
+      const question = [this.#stage.place, this.#shown, this.#app.network];
+      if (question.every((part, i) => part === asked[i])) return this.#draw();
+      asked = question;
+      const { x, y } = this.#stage.place!;
+      this.#look = await this.#app.engine.look(this.#shown.picture, x, y);
+    }
+    this.#look = null;
   }
 
   #draw(): void {
@@ -103,7 +112,7 @@ export class MemoryTab {
   }
 
   #drawHeat(): void {
-    if (!this.#look || !this.#isOpen) return;
+    if (!this.#look || !this.#shown || !this.#isOpen) return;
     const { rows, columns, attention, weights, subject } = this.#look;
     if (this.#mode === "none") return this.#stage.setHeat(null);
     if (this.#mode === "attention") return this.#stage.setHeat({ rows, columns, values: attention });
