@@ -26,7 +26,7 @@ const SELECTED = [
 export type BenchResult =
   | { readonly kind: "peak"; readonly peak: Peak; readonly rows: number }
   | { readonly kind: "row"; readonly row: Row; readonly label: string }
-  | { readonly kind: "wrong"; readonly name: string; readonly problem: string };
+  | { readonly kind: "wrong"; readonly row: Pick<Row, "name" | "op" | "pass">; readonly problem: string };
 
 export interface BenchOptions {
   readonly kernels: KernelSource;
@@ -55,7 +55,7 @@ export async function* benchKernels(
     const decisions = await decide(gpu, workload);
     const problem = await checker.check(workload, variantServing(workload, decisions), decisions);
     check();
-    if (problem !== null) return { kind: "wrong", name: titleOf(workload), problem };
+    if (problem !== null) return wrong(workload, problem);
     using _ = gpu.arena();
     const timing = await clock.measure(prepare(gpu, workload, workload.problem).record);
     check();
@@ -63,12 +63,26 @@ export async function* benchKernels(
     return { kind: "row", row, label: workload.label };
   };
   for (const workload of chosen) {
-    yield await measure(workload).catch((cause: Error): BenchResult => {
+    forgetErrors(check);
+    yield await measure(workload).catch((cause: Error) => {
       if (cause instanceof DeviceLostError) throw cause;
-      return { kind: "wrong", name: titleOf(workload), problem: cause.message };
+      return wrong(workload, cause.message);
     });
   }
   await gpu.trim();
+}
+
+/** What the device has reported so far is not the fault of the row to come. */
+function forgetErrors(check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    if (cause instanceof DeviceLostError) throw cause;
+  }
+}
+
+function wrong({ name, op, pass }: Workload, problem: string): BenchResult {
+  return { kind: "wrong", row: { name, op: op.name, pass }, problem };
 }
 
 async function decide(gpu: Gpu, workload: Workload) {

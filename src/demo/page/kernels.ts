@@ -16,19 +16,10 @@ export function openKernels(app: App): void {
       const { gflops, gbps } = result.peak;
       expected = result.rows;
       peak = `Peak of this adapter: ${figure(gflops)} GFLOP/s, ${figure(gbps)} GB/s copied.`;
-    } else if (result.kind === "row") {
-      const { name, op, pass, variant, minMs, gflops, percentOfPeak } = result.row;
-      const numbers = [figure(minMs), figure(gflops), `${figure(percentOfPeak)} %`];
-      const words = [name.replace("tiny ", ""), `${op}${PASSES[pass]}`, result.label, variant];
-      body.append(element(
-        "tr",
-        {},
-        ...words.map((text) => element("td", {}, text)),
-        ...numbers.map((text) => element("td", { className: "number" }, text)),
-      ));
     } else {
-      const cell = element("td", { colSpan: 6, className: "wrong" }, `wrong, not timed: ${result.problem}`);
-      body.append(element("tr", {}, element("td", {}, result.name), cell));
+      const { name, op, pass } = result.row;
+      const words = [name.replace("tiny ", ""), `${op}${PASSES[pass]}`];
+      body.append(element("tr", {}, ...words.map((text) => element("td", {}, text)), ...measured(result)));
     }
     say(`${peak} ${body.rows.length} of ${expected} rows …`);
   };
@@ -51,6 +42,18 @@ export function openKernels(app: App): void {
       button.disabled = false;
     }
   }));
+}
+
+function measured(result: Exclude<BenchResult, { kind: "peak" }>): HTMLElement[] {
+  if (result.kind === "wrong") {
+    return [element("td", { colSpan: 5, className: "wrong" }, `wrong, not timed: ${result.problem}`)];
+  }
+  const { variant, minMs, gflops, percentOfPeak } = result.row;
+  const numbers = [figure(minMs), figure(gflops), `${figure(percentOfPeak)} %`];
+  return [
+    ...[result.label, variant].map((text) => element("td", {}, text)),
+    ...numbers.map((text) => element("td", { className: "number" }, text)),
+  ];
 }
 
 const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
