@@ -238,6 +238,7 @@ if (hasChromium("the page in a browser")) {
     await page.waitForSelector("#matrix td + td");
     const { cosine } = await node.memoryView();
     const cells = await page.$$eval("#matrix tbody td", (found) => found.map((cell) => Number(cell.textContent)));
+    assert.is(cells.length, cosine.length);
     assert.ok(cells.every((value, i) => Math.abs(value - cosine[i]) < 0.0051), "the similarity matrix");
     await page.focus("#matrix tbody td");
     await page.keyboard.press("ArrowRight");

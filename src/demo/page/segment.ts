@@ -6,7 +6,7 @@ import type { App } from "./app.ts";
 import { announce, byId, percent } from "./dom.ts";
 import { showBars } from "./legend.ts";
 import type { Shown } from "./picture.ts";
-import type { Pick, Stage } from "./stage.ts";
+import type { Picked, Stage } from "./stage.ts";
 
 /** How many classes are named in what stands for the picture. */
 const NAMED = 4;
@@ -62,7 +62,7 @@ export class SegmentView {
   }
 
   /** The class of a pixel is chosen; pressing on the chosen one lets it go. */
-  pick({ place, isMove }: Pick): void {
+  pick({ place, isMove }: Picked): void {
     if (!this.#segmentation) return;
     const { classes, width, height, subject, shares } = this.#segmentation;
     const id = classes[Math.floor(place.y * height) * width + Math.floor(place.x * width)];

@@ -16,7 +16,7 @@ export interface Place {
 }
 
 /** A pixel is pointed at. */
-export interface Pick {
+export interface Picked {
   readonly place: Place;
   /** On the way with the arrow keys, and not pressed. */
   readonly isMove: boolean;
@@ -40,7 +40,7 @@ export class Stage {
   #highlighted: number | null = null;
   #picks = false;
 
-  constructor(canvas: HTMLCanvasElement, onPick: (pick: Pick) => void) {
+  constructor(canvas: HTMLCanvasElement, onPick: (pick: Picked) => void) {
     this.#canvas = canvas;
     const pick = (place: Place, isMove: boolean): void => {
       this.mark(place);
