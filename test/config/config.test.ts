@@ -96,11 +96,11 @@ test("validateConfig names the field and its range", () => {
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
   }
-  for (const field of ["losses.ohem.minKept", "losses.lowest"]) {
+  for (const [field, value] of [["losses.ohem.minKept", "1"], ["losses.lowest", "1"], ["memory.officialAliasing", "true"]]) {
     const parted = preset();
     for (const [path, value] of [["train.batchSize", "4"], ["train.accumulate", "2"]]) setField(parted, path, value);
     validateConfig(parted);
-    setField(parted, field, "1");
+    setField(parted, field, value);
     assertUserError(() => validateConfig(parted), new RegExp(`accumulate is 2, but ${field} .* train\\.accumulate=1`));
   }
   const file = preset();
