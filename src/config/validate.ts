@@ -192,8 +192,8 @@ function validateAccumulation({ train, losses, memory }: Config): void {
   if (accumulate === 1) return;
   if (memory.enabled && memory.officialAliasing) {
     throw new UserError(
-      `train.accumulate is ${accumulate}, but memory.officialAliasing lets backward read the memory updated by all of a ` +
-        "batch's pixels, which only its last part could: it goes with train.accumulate=1",
+      `train.accumulate is ${accumulate}, but memory.officialAliasing lets backward read the updated memory, which is ` +
+        "there for a batch's last part only: it goes with train.accumulate=1",
     );
   }
   const needsAll = losses.ohem.minKept > 0 ? "losses.ohem.minKept" : losses.lowest > 0 ? "losses.lowest" : null;

@@ -96,7 +96,8 @@ test("validateConfig names the field and its range", () => {
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
   }
-  for (const [field, value] of [["losses.ohem.minKept", "1"], ["losses.lowest", "1"], ["memory.officialAliasing", "true"]]) {
+  const ofWholeBatches = { "losses.ohem.minKept": "1", "losses.lowest": "1", "memory.officialAliasing": "true" };
+  for (const [field, value] of Object.entries(ofWholeBatches)) {
     const parted = preset();
     for (const [path, value] of [["train.batchSize", "4"], ["train.accumulate", "2"]]) setField(parted, path, value);
     validateConfig(parted);
