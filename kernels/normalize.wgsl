@@ -47,6 +47,14 @@ fn root(total: f32) -> f32 {
   return pow(total, 1.0 / select(P, 1.0, P == 0.0)); // the compiler folds this for P = 0 too, and refuses 1 / 0
 }
 
+// What `power` takes a row's elements in: their largest magnitude where a power might leave the range of f32.
+fn unitOf(start: u32) -> f32 {
+  if (P == 2.0 || P == 1.0 || P == 0.0) { return 1.0; }
+  var largest = 0.0;
+  for (var j = 0u; j < params.length; j++) { largest = max(largest, abs(x[start + j * params.inner])); }
+  return select(largest, 1.0, largest == 0.0);
+}
+
 fn normSlope(value: f32, norm: f32) -> f32 {
   if (P == 0.0 || value == 0.0 || norm == 0.0) { return 0.0; }
   if (P == 2.0) { return value / norm; }
@@ -58,9 +66,10 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = id.x + id.y * groups.x * 64u;
   if (row >= params.rows) { return; }
   let start = rowStart(row);
+  let unit = unitOf(start);
   var total = 0.0;
-  for (var j = 0u; j < params.length; j++) { total += power(x[start + j * params.inner]); }
-  let norm = root(total);
+  for (var j = 0u; j < params.length; j++) { total += power(x[start + j * params.inner] / unit); }
+  let norm = root(total) * unit;
   norms[row] = norm;
   let divisor = select(norm, EPS, norm < EPS);
   for (var j = 0u; j < params.length; j++) {

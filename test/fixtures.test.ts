@@ -1,5 +1,4 @@
 /** The fixtures that a script of ours computed are what it computes, where there is the PyTorch to ask. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,22 +7,19 @@ import * as assert from "uvu/assert";
 import { parseSafetensors } from "../src/io/safetensors.ts";
 import type { StoredTensor } from "../src/io/safetensors.ts";
 import { assertClose } from "./support/compare.ts";
+import { runPython, torchVersion } from "./support/python.ts";
 
 const FIXTURES = new URL("fixtures/", import.meta.url).pathname;
 
 const numbers = (data: StoredTensor["data"]): number[] => Array.from(data as ArrayLike<number>, Number);
 
-const python = (...args: string[]) => spawnSync("python3", args, { encoding: "utf8" });
-
 for (const family of ["backbones", "hosts"]) {
   test(`${family}/generate.py computes the stored numbers`, () => {
-    const { stdout } = python("-c", "import torch; print(torch.__version__)");
-    if (!stdout?.startsWith("1.13.")) return console.log("skipped: fixtures anew (python3 has no torch 1.13)");
+    if (!torchVersion?.startsWith("1.13.")) return console.log("skipped: fixtures anew (no python3 has torch 1.13)");
     const folder = join(FIXTURES, family);
     const target = mkdtempSync(join(tmpdir(), "fixtures-"));
     try {
-      const { status, stderr } = python(join(folder, "generate.py"), target);
-      assert.is(status, 0, stderr);
+      runPython(join(folder, "generate.py"), target);
       const files = readdirSync(folder).filter((name) => name.endsWith(".safetensors"));
       assert.equal(readdirSync(target).sort(), files.sort());
       for (const name of files) {

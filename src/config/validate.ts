@@ -184,12 +184,18 @@ const oneImage = ({ train }: Config): string =>
   train.accumulate === 1 ? "train.batchSize is 1" : `train.accumulate ${train.accumulate} leaves one image at a time`;
 
 /** Parts of a batch that know nothing of each other have to add up to what the whole would give. */
-function validateAccumulation({ train, losses }: Config): void {
+function validateAccumulation({ train, losses, memory }: Config): void {
   const { batchSize, accumulate } = train;
   if (batchSize % accumulate !== 0) {
     throw new UserError(`train.accumulate is ${accumulate}, which does not divide train.batchSize, ${batchSize}`);
   }
   if (accumulate === 1) return;
+  if (memory.enabled && memory.officialAliasing) {
+    throw new UserError(
+      `train.accumulate is ${accumulate}, but memory.officialAliasing lets backward read the updated memory, which is ` +
+        "there for a batch's last part only: it goes with train.accumulate=1",
+    );
+  }
   const needsAll = losses.ohem.minKept > 0 ? "losses.ohem.minKept" : losses.lowest > 0 ? "losses.lowest" : null;
   if (!needsAll) return;
   throw new UserError(

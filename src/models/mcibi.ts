@@ -136,7 +136,7 @@ export class Mcibi extends Segmentor<McibiPrediction> {
     batch: TrainingBatch,
     options: LossOptions,
   ): LossTerms {
-    this.memory?.collect(feats.detach(), batch.label, options.ignoreIndex);
+    this.memory?.collect(feats.detach(), batch.label, { ...options, continues: batch.continues });
     const terms: LossTerms = new Map();
     if (stage1) terms.set("loss_cls_stage1", this.supervise(stage1, options.stage1, batch, options));
     return terms.set("loss_cls_stage2", this.supervise(logits, options.stage2, batch, options));

@@ -127,10 +127,13 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
-   * Takes the pixels of a batch, or of a part of one, into the next update: feats [n, h, w, C] as `forward` got them,
-   * label i32 [n, H, W].
+   * Takes the pixels of a batch into the next update: feats [n, h, w, C] as `forward` got them, label i32 [n, H, W].
+   * They replace what an update has not used yet, or are added to it where the batch `continues` an earlier one, with
+   * the same memory.
    */
-  collect(feats: Tensor, label: Tensor, ignoreIndex: number): void {
+  collect(feats: Tensor, label: Tensor, options: { ignoreIndex: number; continues?: boolean }): void {
+    const { ignoreIndex, continues = false } = options;
+    if (!continues) this.#forget();
     const earlier = this.#sums;
     this.#sums = sumForMemory(this.memory, feats, label, { ...this.#rule, ignoreIndex }, earlier);
     const kept = new Set(tensorsOf(this.#sums));
@@ -138,11 +141,11 @@ export class FeatureMemory extends ContextFusion {
   }
 
   /**
-   * Moves M towards the features of the pixels collected since the last update; momentum in [0, 1] is the weight of the
+   * Moves M towards the features of the pixels collected for it; momentum in [0, 1] is the weight of the
    * new value. Writes a new tensor: the backward pass of this step still reads the M of its forward.
    */
   update(momentum: number): void {
-    if (!this.#sums) throw new Error("The memory cannot be updated: no pixels were collected since its last update");
+    if (!this.#sums) throw new Error("The memory cannot be updated: no pixels were collected for it");
     const next = moveMemory(this.memory, this.#sums, { ...this.#rule, momentum });
     this.#forget();
     this.#former?.dispose();

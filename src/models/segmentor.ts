@@ -77,6 +77,8 @@ export interface TrainingBatch {
   readonly label: Tensor;
   /** What means over pixels divide by where these are a part of the step's; see `labelDivisor`. */
   readonly divisor?: number;
+  /** Whether these are further images of a step that others opened; default false. */
+  readonly continues?: boolean;
 }
 
 /** What holds for all images of a training step. */

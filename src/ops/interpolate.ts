@@ -86,6 +86,7 @@ function samples(): Sample<InterpolateOptions>[] {
   const scales: readonly (readonly [Shape, InterpolateOptions, string])[] = [
     [[1, 7, 9, 2], { scaleFactor: [1.75, 1.75] }, "scale 1.75: 12 rows at the ratio 1 / 1.75"],
     [[1, 7, 9, 2], { scaleFactor: [0.6, 2.5] }, "two scales"],
+    [[1, 3, 5, 2], { scaleFactor: [1.25, 1.25] }, "an axis that stays as it is"],
   ];
   return [...cases, ...scales].flatMap(([shape, options, note]) =>
     [false, true].map((alignCorners) => ({

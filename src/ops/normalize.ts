@@ -120,6 +120,7 @@ const normalizeOp = defineOp<readonly [Tensor], NormalizeOptions>({
     { inputs: [[4, 3]], options: { p: 2, dim: 0, eps: 2.2 }, note: "some norms clamped" },
     { inputs: [{ shape: [3, 5], values: (i) => (i % 2 ? -1 : 1) * (i + 1) }], options: { p: 1, dim: 1, eps: 1e-12 } },
     { inputs: [{ shape: [3, 5], values: (i) => (i % 2 ? -1 : 1) * (i + 1) }], options: { p: 3, dim: 1, eps: 1e-12 } },
+    { inputs: [{ shape: [2, 4], values: (i) => 90 + i }], options: { p: 20, dim: 1, eps: 1e-12 }, note: "90^20 > f32" },
     { inputs: [{ shape: [2, 4], values: (i) => 1 + i }], options: { p: 0, dim: 1, eps: 1e-12 }, note: "counts" },
   ],
 });

@@ -40,6 +40,8 @@ export function axes(shape: Shape, options: InterpolateOptions): readonly [Axis,
     const inSize = shape[axis];
     const scale = scaleFactor?.[axis - 1];
     const outSize = scale === undefined ? size![axis - 1] : Math.floor(inSize * scale);
+    // An axis that keeps its size stays as it is, whatever scale was asked for: so PyTorch does it on the CPU.
+    if (outSize === inSize) return { axis, inSize, outSize, origin: 0, step: 1 };
     const aligned = outSize > 1 ? (inSize - 1) / (outSize - 1) : 0;
     if (alignCorners) return { axis, inSize, outSize, origin: 0, step: aligned };
     // The ratio that was asked for, although rounding the output size down may have changed it: PyTorch's choice.

@@ -41,11 +41,12 @@ export function broadcastShapes(a: Shape, b: Shape): number[] {
   });
 }
 
-/** Turns a possibly negative axis into 0..rank-1. */
+/** Turns a possibly negative axis into 0..rank-1. A scalar counts as having one axis, as in PyTorch. */
 export function normalizeAxis(axis: number, rank: number): number {
-  const positive = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(axis) || positive < 0 || positive >= Math.max(rank, 1)) {
-    throw new Error(`Dimension out of range: got ${axis}, expected ${-rank}..${rank - 1}`);
+  const axes = Math.max(rank, 1);
+  const positive = axis < 0 ? axis + axes : axis;
+  if (!Number.isInteger(axis) || positive < 0 || positive >= axes) {
+    throw new Error(`Dimension out of range: got ${axis}, expected ${-axes}..${axes - 1}`);
   }
   return positive;
 }

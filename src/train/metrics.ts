@@ -63,17 +63,19 @@ export function scores({ classes, counts }: Confusion, { beta = 1, nanToNum }: S
   });
   for (let k = 0; k < classes; k++) intersection[k] = counts[k * classes + k];
 
-  const perClass = (value: (k: number) => number): PerClass => {
-    const values = Float64Array.from({ length: classes }, (_, k) => value(k));
-    return nanToNum === undefined ? values : values.map((v) => (Number.isNaN(v) ? nanToNum : v));
-  };
+  const perClass = (value: (k: number) => number): PerClass =>
+    Float64Array.from({ length: classes }, (_, k) => value(k));
+  const known = (value: number): number => (Number.isNaN(value) ? (nanToNum ?? value) : value);
   const union = perClass((k) => labelled[k] + predicted[k] - intersection[k]);
-  const iou = perClass((k) => intersection[k] / union[k]);
-  const precision = perClass((k) => intersection[k] / predicted[k]);
-  const recall = perClass((k) => intersection[k] / labelled[k]);
-  const dice = perClass((k) => (2 * intersection[k]) / (labelled[k] + predicted[k]));
+  const iou = perClass((k) => known(intersection[k] / union[k]));
+  const dice = perClass((k) => known((2 * intersection[k]) / (labelled[k] + predicted[k])));
   const weight = beta * beta;
-  const fscore = perClass((k) => ((1 + weight) * precision[k] * recall[k]) / (weight * precision[k] + recall[k]));
+  const fscore = perClass((k) => {
+    const [p, r] = [intersection[k] / predicted[k], intersection[k] / labelled[k]]; // with their NaN
+    return known(((1 + weight) * p * r) / (weight * p + r));
+  });
+  const precision = perClass((k) => known(intersection[k] / predicted[k]));
+  const recall = perClass((k) => known(intersection[k] / labelled[k]));
   return {
     ...{ intersection, labelled, predicted, union, iou, accuracy: recall, precision, recall, fscore, dice },
     meanIou: nanMean(iou),
@@ -81,7 +83,7 @@ export function scores({ classes, counts }: Confusion, { beta = 1, nanToNum }: S
     meanPrecision: nanMean(precision),
     meanFscore: nanMean(fscore),
     meanDice: nanMean(dice),
-    pixelAccuracy: total(intersection) / total(labelled),
+    pixelAccuracy: known(total(intersection) / total(labelled)),
   };
 }
 

@@ -48,6 +48,7 @@ interface Part {
 
 interface PartOfStep extends TrainingStep {
   readonly lr: number;
+  readonly continues: boolean;
   readonly isLast: boolean;
 }
 
@@ -100,7 +101,8 @@ export class Trainer {
     const parts = this.#split(batch);
     const recorded: Recorded[] = [];
     for (const part of parts) {
-      recorded.push(this.#record({ ...part, ...schedule, epoch, isLast: recorded.length + 1 === parts.length }));
+      const place = { continues: recorded.length > 0, isLast: recorded.length + 1 === parts.length };
+      recorded.push(this.#record({ ...part, ...schedule, epoch, ...place }));
       await this.gpu.submit();
     }
     this.iteration++;

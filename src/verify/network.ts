@@ -204,11 +204,12 @@ interface InferenceParams {
   readonly multiscale: InferenceOptions["scales"];
   readonly flip: boolean;
   readonly original_size_hw: Pair;
+  readonly fixed_seg_target_pairs?: InferenceOptions["flipPairs"] | null;
 }
 
 const INFERENCE_PARAMS = [
-  "cropsize_hw", "stride_hw", "multiscale", "flip", "original_size_hw", "state_file", "scale_rule", "pred_margins",
-  "pred_rule",
+  "cropsize_hw", "stride_hw", "multiscale", "flip", "fixed_seg_target_pairs", "original_size_hw", "state_file",
+  "scale_rule", "pred_margins", "pred_rule",
 ];
 
 /** Evaluation: each expected result names how the image is looked at and what is wanted of it. */
@@ -239,6 +240,7 @@ function infer(model: Mcibi, image: Tensor, name: string, params: InferenceParam
     stride: params.stride_hw,
     scales: isAugmented ? params.multiscale : [1],
     flip: Boolean(isAugmented) && params.flip,
+    flipPairs: params.fixed_seg_target_pairs ?? [],
   };
   if (!mean && !pred) return inferView(model, image, viewsOf(options)[Number(part)], options);
   return (pred ? predictClasses : predict)(model, image, params.original_size_hw, options);

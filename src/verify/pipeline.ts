@@ -112,10 +112,15 @@ export const resize: Runner = (_, item) => {
   interface ResizeParams {
     readonly output_size: readonly [width: number, height: number];
     readonly keep_ratio: boolean;
+    /** Bounds of the factor that training draws. */
+    readonly scale_range?: readonly [number, number] | null;
   }
-  const { output_size: target, keep_ratio: keepRatio } = paramsOf<ResizeParams>(item, ["output_size", "keep_ratio"]);
+  const known = ["output_size", "keep_ratio", "scale_range"];
+  const { output_size: target, keep_ratio: keepRatio, scale_range: range } = paramsOf<ResizeParams>(item, known);
+  const [factor, other] = range ?? [1, 1];
+  if (factor !== other) throw new Skip(`scale_range=${JSON.stringify(range)} of resize: it leaves the factor open`);
   const [image, label] = [raster(item, "image"), raster(item, "seg_target")];
-  const [width, height] = target;
+  const [width, height] = target.map((side) => Math.trunc(side * factor));
   const size: Size = keepRatio ? keepRatioSize([image.height, image.width], [height, width]) : [height, width];
   return new Map([
     ["image_resized", stored(resizeBilinear(bytes(image), size))],

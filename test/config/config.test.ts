@@ -96,11 +96,12 @@ test("validateConfig names the field and its range", () => {
     setField(config, path, value);
     assertUserError(() => validateConfig(config), message);
   }
-  for (const field of ["losses.ohem.minKept", "losses.lowest"]) {
+  const ofWholeBatches = { "losses.ohem.minKept": "1", "losses.lowest": "1", "memory.officialAliasing": "true" };
+  for (const [field, value] of Object.entries(ofWholeBatches)) {
     const parted = preset();
     for (const [path, value] of [["train.batchSize", "4"], ["train.accumulate", "2"]]) setField(parted, path, value);
     validateConfig(parted);
-    setField(parted, field, "1");
+    setField(parted, field, value);
     assertUserError(() => validateConfig(parted), new RegExp(`accumulate is 2, but ${field} .* train\\.accumulate=1`));
   }
   const file = preset();

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +14,7 @@ import { Tensor } from "../../src/tensor/tensor.ts";
 import { assertClose } from "../support/compare.ts";
 import { testGpu } from "../support/gpu.ts";
 import { mutate } from "../support/mutate.ts";
+import { runPython, torchVersion } from "../support/python.ts";
 import { assertRejects } from "../support/throws.ts";
 import { zipOf } from "../support/zip.ts";
 
@@ -214,21 +214,13 @@ test("700 damaged files of each kind give a typed error or a file, and quickly",
   assert.ok(performance.now() - begun < 60_000);
 });
 
-/** A Python that has PyTorch, as Debian's package python3-torch brings it. */
-const python = ["python3", "/usr/bin/python3"].find((path) => spawnSync(path, ["-c", "import torch"]).status === 0);
-if (!python) console.log("skipped: files from and for PyTorch (no python3 here has torch)");
-const withTorch = python ? test : test.skip;
+if (!torchVersion) console.log("skipped: files from and for PyTorch (no python3 here has torch)");
+const withTorch = torchVersion ? test : test.skip;
 const folder = mkdtempSync(join(tmpdir(), "pth-"));
 test.after(() => rmSync(folder, { recursive: true }));
 
-function runScript(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(python!, [SCRIPT, ...args], { encoding: "utf8" });
-  assert.is(status, 0, stderr);
-  return stdout;
-}
-
 withTorch("files of the PyTorch that is installed", () => {
-  runScript("make", folder);
+  runPython(SCRIPT, "make", folder);
   for (const name of KINDS) assertSameTensors(folder, name);
 });
 
@@ -246,7 +238,7 @@ withTorch("PyTorch loads what we write, strictly, and computes the same with it"
   net.forward(x); // so that the running statistics are not those of the beginning
   const file = join(folder, "ours.safetensors");
   writeFileSync(file, serializeSafetensors(await net.stateDict()));
-  const checked = JSON.parse(runScript("check", file)) as { kinds: Record<string, unknown>; output: number[] };
+  const checked = JSON.parse(runPython(SCRIPT, "check", file)) as { kinds: Record<string, unknown>; output: number[] };
   const { kinds, output } = checked;
   assert.equal(kinds["0.weight"], ["torch.float32", [4, 3, 3, 2]]);
   assert.equal(kinds["1.num_batches_tracked"], ["torch.int64", []]);

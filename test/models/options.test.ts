@@ -156,6 +156,17 @@ for (const [name, change] of Object.entries(VARIANTS)) {
   });
 }
 
+test("the memory takes nothing from a step that was given up before its update", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.arena();
+  const config = slim();
+  const model = new Mcibi(mcibiOptions(config, CLASSES), new RandomState(1)).initialize(gpu, 1);
+  model.pixelTerms(batchOf(gpu, () => false), lossOptions(config, IGNORE));
+  trainingLoss(model, { ...batchOf(gpu, () => true), epoch: 1 }, lossOptions(config, IGNORE));
+  assert.ok((await model.memory!.memory.data()).every((value) => value === 0));
+  model.dispose();
+});
+
 test("a batch without labels: loss 0, zero gradients, memory as it was", async () => {
   const gpu = await testGpu();
   using _ = gpu.arena();

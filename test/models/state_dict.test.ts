@@ -45,9 +45,11 @@ test("sizes of the official variants (METHOD.md 3.1 and 3.8)", () => {
   };
   assert.equal(size(150), [481, 91_410_722]);
   assert.equal(size(19), [481, 91_209_113]);
-  assert.equal(size(150, ({ model }) => (model.host = "ppm"))[0], 475);
-  assert.equal(size(150, ({ model }) => (model.host = "fcn"))[0], 403);
-  assert.equal(size(150, ({ model }) => (model.backbone = { ...standardBackbone("resnet"), depth: 101 }))[0], 787);
+  const [aspp, ppm, attention, fused] = [42_211_328, 23_073_792, 658_944, 512 * 1024 * 9 + 2 * 512];
+  assert.equal(size(150, ({ model }) => (model.host = "ppm")), [475, 91_410_722 - aspp + ppm]);
+  assert.equal(size(150, ({ model }) => (model.host = "fcn")), [403, 91_410_722 - aspp - attention - fused]);
+  const r101 = 91_410_722 + 42_519_392 - 23_527_264;
+  assert.equal(size(150, ({ model }) => (model.backbone = { ...standardBackbone("resnet"), depth: 101 })), [787, r101]);
 });
 
 test("backbones have the official number of parameters (METHOD.md 3.1 to 3.3)", () => {

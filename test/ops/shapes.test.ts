@@ -1,6 +1,7 @@
 /** What shape arguments mean and which are refused, with PyTorch's words where it has some. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { argmax } from "../../src/ops/argmax.ts";
 import { concat } from "../../src/ops/concat.ts";
 import { backward } from "../../src/ops/define.ts";
 import { dropout } from "../../src/ops/dropout.ts";
@@ -41,6 +42,17 @@ test("a tensor of shape [0] goes with any other in concat", async () => {
   const y = concat([Tensor.empty(gpu, [0]), Tensor.from(gpu, [1, 2], [1, 2])], -1);
   assert.equal(y.shape, [1, 2]);
   assert.equal([...(await y.data())], [1, 2]);
+});
+
+test("a scalar has one axis to name, 0 or -1", async () => {
+  const gpu = await testGpu();
+  using _arena = gpu.arena();
+  const x = Tensor.from(gpu, [3], []);
+  for (const dim of [0, -1]) {
+    assert.equal([sum(x, [dim]), sum(x, [dim], true), argmax(x, dim)].map(({ shape }) => shape), [[], [], []]);
+    assert.equal([...(await sum(x, [dim]).data()), ...(await argmax(x, dim, true).data())], [3, 0]);
+  }
+  assert.throws(() => sum(x, [-2]), /Dimension out of range: got -2, expected -1..0/);
 });
 
 test("arguments that do not fit are refused", async () => {

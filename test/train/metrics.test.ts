@@ -29,6 +29,13 @@ test("six pixels by hand: ignored ones, a class that is never found, one that do
   assert.equal([...s.precision], [1 / 2, 2 / 3, NaN, NaN]);
 });
 
+test("a number in the place of NaN, in what was computed with NaN", () => {
+  const s = scores(small(), { nanToNum: -1 });
+  assert.equal([...s.precision], [1 / 2, 2 / 3, -1, -1]);
+  assert.equal([...s.fscore], [1 / 2, 4 / 5, -1, -1]);
+  assert.is(scores(emptyConfusion(2), { nanToNum: -1 }).pixelAccuracy, -1);
+});
+
 test("a class that is only predicted scores 0 and counts", () => {
   const s = scores(count(3, [0, 0], [0, 2], emptyConfusion(3)));
   assert.equal([...s.iou], [1 / 2, NaN, 0]);

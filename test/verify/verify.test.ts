@@ -192,6 +192,24 @@ test("unknown operations and options are skipped with the reason", async () => {
   ]);
 });
 
+test("a resize by a factor that is given is run, one by a factor that would be drawn is skipped", async () => {
+  const statusOf = async (range: readonly number[]) => {
+    const params = { output_size: [4, 4], keep_ratio: false, scale_range: range };
+    const expected = { seg_target_resized: [0, 0, 0] };
+    const item = { id: "", op: "resize", params, inputs: ["image", "seg_target"], expected };
+    const tensors = new Map<string, Stored>([
+      ["image", { shape: [1, 2, 3], data: Int32Array.of(1, 2, 3, 4, 5, 6) }],
+      ["seg_target", { shape: [1, 2], data: Int32Array.of(7, 8) }],
+      ["seg_target_resized", { shape: [2, 2], data: Int32Array.of(7, 8, 7, 8) }],
+    ]);
+    const bytes = serializeSafetensors(tensors, { family: "pipeline/transforms", cases: JSON.stringify([item]) });
+    const [report] = await reportsOf([parseFixture(bytes, "transforms")]);
+    return report.cases[0].outcome.status;
+  };
+  assert.is(await statusOf([0.5, 0.5]), "passed");
+  assert.is(await statusOf([0.5, 2]), "skipped");
+});
+
 test("what is missing beside a network's file is said", async () => {
   const [report] = await reportsOf([parseFixture(altered("network/bottleneck_two_slots/step", () => {}), "step")]);
   assert.match(showFile(report), 'the file "state" of the same network is missing');

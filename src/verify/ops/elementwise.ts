@@ -93,7 +93,8 @@ export const dropoutEval: Definition = {
 const masked = (call: Call, layout?: typeof channelsLast) => {
   const x = call.tensor("input", layout);
   const mask = call.tensor("mask", layout);
-  return { value: dropout(x, { p: call.number("p"), seed: 0, offset: 0, mask }), layout };
+  const value = dropout(x, { p: call.number("p"), seed: 0, offset: 0, mask });
+  return { value: reshape(value, x.shape), layout }; // recorded, so that the identity of p = 0 has a gradient
 };
 
 /** The mask that PyTorch drew, instead of one of our own. */

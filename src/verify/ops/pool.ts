@@ -10,8 +10,7 @@ import {
 import type { Pair } from "../../tensor/shape.ts";
 import { Skip } from "../runner.ts";
 import type { Call, Definition, Output } from "../call.ts";
-import { imageLayout } from "../layout.ts";
-import type { Layout } from "../layout.ts";
+import { channelsLast, imageLayout } from "../layout.ts";
 
 const NONE: Pair = [0, 0];
 
@@ -87,10 +86,12 @@ export const upsampleBilinear: Definition = {
 
 /** @param bilinear null for the nearest pixel */
 function resample(call: Call, bilinear: { alignCorners: boolean } | null): Output {
-  const layout: Layout = imageLayout(call.stored("input")!);
+  const rank = call.stored("input")!.shape.length;
+  if (rank !== 4 && bilinear) throw new Error(`Got ${rank}D input, but bilinear mode needs 4D input`);
+  if (rank !== 4) throw new Skip(`${rank} axes of ${call.op}: it resamples images here`);
   const optional = (name: string): Pair | undefined => (call.value(name) === undefined ? undefined : call.pair(name));
   const options = { size: optional("size"), scaleFactor: optional("scale_factor") };
-  const x = call.tensor("input", layout);
+  const x = call.tensor("input", channelsLast);
   const value = bilinear ? interpolateBilinear(x, { ...options, ...bilinear }) : interpolateNearest(x, options);
-  return { value, layout };
+  return { value, layout: channelsLast };
 }
