@@ -11,7 +11,7 @@ import { excerpt, inParts, place } from "./parts.ts";
 export interface AttentionOptions {
   /** Factor for the products q·k, such as d^-0.5. */
   readonly scale: number;
-  /** Most bytes of scores held at once, backward holding them and their gradients; default 16 MiB. */
+  /** Bytes of scores held at once, backward holding them and their gradients; default: 16 MiB, but of 64 queries at least. */
   readonly scoreBytes?: number;
 }
 
@@ -25,6 +25,8 @@ interface Chunk {
 
 /** Measured on a CPU adapter, where 1 MiB takes a fifth longer and all from 2 to 32 MiB are alike. */
 const DEFAULT_SCORE_BYTES = 2 ** 24;
+/** Fewer queries at a time make products too flat, and of an image of many megapixels more of them than drivers bear. */
+const DEFAULT_LEAST_ROWS = 64;
 
 const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions>({
   name: "attention",
@@ -129,10 +131,10 @@ const attentionOp = defineOp<readonly [Tensor, Tensor, Tensor], AttentionOptions
 });
 
 /** All queries in chunks of which the scores fit: one list of chunks per group of images that share their chunks. */
-function chunksOf(q: Tensor, k: Tensor, { scoreBytes = DEFAULT_SCORE_BYTES }: AttentionOptions): Chunk[][] {
+function chunksOf(q: Tensor, k: Tensor, { scoreBytes }: AttentionOptions): Chunk[][] {
   const [n, p] = q.shape;
-  const limit = Math.min(scoreBytes, q.gpu.maxBinding);
   const rowBytes = 4 * k.shape[1];
+  const limit = Math.min(scoreBytes ?? Math.max(DEFAULT_SCORE_BYTES, DEFAULT_LEAST_ROWS * rowBytes), q.gpu.maxBinding);
   const rowsAtOnce = Math.min(n * p, Math.floor(limit / rowBytes));
   if (rowsAtOnce < 1) {
     throw new Error(

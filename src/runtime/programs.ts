@@ -128,7 +128,7 @@ export class Programs {
 }
 
 const RESOURCES: Readonly<Record<BindingAccess, Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">>> = {
-  uniform: { buffer: { type: "uniform", hasDynamicOffset: true } },
+  uniform: { buffer: { type: "uniform" } },
   read: { buffer: { type: "read-only-storage" } },
   read_write: { buffer: { type: "storage" } },
   texture: { texture: { sampleType: "unfilterable-float" } },

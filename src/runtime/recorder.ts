@@ -59,7 +59,8 @@ export class Recorder {
   readonly #device: GPUDevice;
   #commands: Command[] = [];
   #params = new ArrayBuffer(SLOT_BYTES * 256);
-  #slots = 0;
+  /** By content: dispatches with the same params share a slot, and so a bind group where their buffers are the same. */
+  readonly #slots = new Map<string, number>();
   #uniform: GPUBuffer | null = null;
   readonly #groups = new Map<string, GPUBindGroup>();
   /** Programs that have been submitted, by id. */
@@ -123,11 +124,10 @@ export class Recorder {
    */
   async submit(timer: PassTimer | null, onFirstRun: ((programs: number) => void) | null = null): Promise<number> {
     const commands = this.#commands;
-    const slots = this.#slots;
     if (commands.length === 0) return 0;
+    const params = this.#params.slice(0, this.#slots.size * SLOT_BYTES);
     this.#commands = [];
-    this.#slots = 0;
-    const params = this.#params.slice(0, slots * SLOT_BYTES);
+    this.#slots.clear();
     const waiting = new Set<Promise<void>>();
     for (const c of commands) if (c.kind === "dispatch" && c.program.pipeline === null) waiting.add(c.program.ready);
     if (waiting.size > 0) await Promise.all(waiting);
@@ -137,19 +137,19 @@ export class Recorder {
     let submits = 1;
     let encoder = this.#device.createCommandEncoder();
     let pass: GPUComputePassEncoder | null = null;
+    const endPass = (): void => {
+      pass?.end();
+      pass = null;
+    };
     for (const command of commands) {
-      if (command.kind !== "dispatch" || timer) {
-        pass?.end();
-        pass = null;
-      }
+      if (command.kind !== "dispatch" || timer) endPass();
       if (command.kind === "dispatch") {
         pass ??= encoder.beginComputePass({ timestampWrites: timer?.begin(command) });
         this.#encode(pass, command, uniform);
         if (this.#started.has(command.program.id)) continue;
         const started = this.#started.add(command.program.id).size;
         if (!onFirstRun || timer) continue;
-        pass.end();
-        pass = null;
+        endPass();
         queue.submit([encoder.finish()]);
         const failed = (): void => {}; // a device that is lost is reported elsewhere
         queue.onSubmittedWorkDone().then(() => onFirstRun(started), failed);
@@ -164,7 +164,7 @@ export class Recorder {
         encoder.clearBuffer(command.region.buffer, command.region.offset, align(command.region.bytes, 4));
       }
     }
-    pass?.end();
+    endPass();
     timer?.end(encoder);
     queue.submit([encoder.finish()]);
     return submits;
@@ -177,15 +177,14 @@ export class Recorder {
 
   #encode(pass: GPUComputePassEncoder, { program, bindings, slot, grid }: Dispatch, uniform: GPUBuffer | null): void {
     pass.setPipeline(program.pipeline!);
-    const group = this.#group(program, bindings, uniform);
-    if (slot >= 0) pass.setBindGroup(0, group, [slot * SLOT_BYTES]);
-    else pass.setBindGroup(0, group);
+    pass.setBindGroup(0, this.#group(program, bindings, uniform, slot * SLOT_BYTES));
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
   }
 
-  #group(program: Program, bindings: readonly (Region | Scratch)[], uniform: GPUBuffer | null): GPUBindGroup {
+  /** Params lie at a fixed offset: for a dynamic one Mesa's software driver copies the whole group at every dispatch. */
+  #group(program: Program, bindings: readonly (Region | Scratch)[], uniform: GPUBuffer | null, at: number): GPUBindGroup {
     const ids = bindings.map((b) => (b instanceof Scratch ? this.#id(b) : `${this.#id(b.buffer)}:${b.offset}:${b.bytes}`));
-    const key = `${program.id}|${ids}|${program.hasParams ? this.#id(uniform!) : ""}`;
+    const key = `${program.id}|${ids}|${program.hasParams ? `${this.#id(uniform!)}:${at}` : ""}`;
     let group = this.#groups.get(key);
     if (group) {
       this.#groups.delete(key); // to the end of the order of use
@@ -195,7 +194,10 @@ export class Recorder {
         binding: info[program.storage[i]].binding,
         resource: b instanceof Scratch ? b.view : { buffer: b.buffer, offset: b.offset, size: align(b.bytes, 16) },
       }));
-      if (program.hasParams) entries.push({ binding: info.params.binding, resource: { buffer: uniform!, size: SLOT_BYTES } });
+      if (program.hasParams) {
+        const resource = { buffer: uniform!, offset: at, size: SLOT_BYTES };
+        entries.push({ binding: info.params.binding, resource });
+      }
       group = this.#device.createBindGroup({ label: program.name, layout: program.layout, entries });
       if (this.#groups.size >= MOST_GROUPS) this.#groups.delete(this.#groups.keys().next().value!);
     }
@@ -210,18 +212,21 @@ export class Recorder {
   }
 
   #writeParams(words: readonly ParamWord[]): number {
-    const slot = this.#slots++;
-    if (this.#slots * SLOT_BYTES > this.#params.byteLength) {
+    const next = this.#slots.size;
+    if ((next + 1) * SLOT_BYTES > this.#params.byteLength) {
       const larger = new ArrayBuffer(this.#params.byteLength * 2);
       new Uint8Array(larger).set(new Uint8Array(this.#params));
       this.#params = larger;
     }
-    const view = new DataView(this.#params, slot * SLOT_BYTES, SLOT_BYTES);
+    const view = new DataView(this.#params, next * SLOT_BYTES, SLOT_BYTES);
     words.forEach(({ type, value }, i) => {
       if (type === "f32") view.setFloat32(4 * i, value, true);
       else if (type === "i32") view.setInt32(4 * i, value, true);
       else view.setUint32(4 * i, value, true);
     });
+    const content = new Uint32Array(this.#params, next * SLOT_BYTES, words.length).join();
+    const slot = this.#slots.get(content) ?? next;
+    this.#slots.set(content, slot);
     return slot;
   }
 
