@@ -154,8 +154,12 @@ const interpolate =
     const { scaleFactor, rows } = options;
     if (rows) throw new UserError("interpolate_bilinear: a strip of rows has no counterpart in ONNX");
     const order = channelsFirst(4);
-    const target = scaleFactor
-      ? [graph.initializer("scales", [4], Float32Array.of(1, 1, ...scaleFactor))]
+    // An axis that keeps its size stays as it is, whatever the factor.
+    const factors = scaleFactor?.map((factor, i) => {
+      return shapes.every((shape, trace) => shape[i + 1] === x.shapes[trace][i + 1]) ? 1 : factor;
+    });
+    const target = factors
+      ? [graph.initializer("scales", [4], Float32Array.of(1, 1, ...factors))]
       : ["", graph.shape(reordered(shapes, order))];
     return { name: graph.add("Resize", [graph.as(x, order), "", ...target], attributesOf(options), name), order };
   };
