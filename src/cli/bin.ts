@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   train: "trains on a dataset, evaluates, prints the scores of every class",
   eval: "scores a checkpoint, saves predictions",
   predict: "segments pictures, folders, patterns; without any, a sample",
+  demo: "serves a page that segments, trains and measures in a browser",
   report: "writes the page of a run, or one that compares several",
   analyze: "measures and draws how well a network keeps the classes apart",
   ablate: "trains and scores the method with and without its parts",

@@ -3,10 +3,11 @@
  * those of the manifest, beside the kernels. The layout below dist/ is that of src/.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pageFiles } from "../demo/bundle.node.ts";
 import { kernelFiles } from "../runtime/manifest.node.ts";
 import { kernelsOnDisk } from "../runtime/source.node.ts";
 
@@ -48,6 +49,12 @@ write("index.kernels.bundled.js", [
   'export { manifest } from "../kernels/manifest.js";',
   'export { kernelsBundled as kernelSource } from "./runtime/source.bundled.js";',
 ]);
+
+// Those who install the package have nothing to bundle with. See demo/files.node.ts for the network.
+mkdirSync(join(dist, "demo/packed"));
+for (const [name, bytes] of await pageFiles()) {
+  if (!name.endsWith(".safetensors")) writeFileSync(join(dist, "demo/packed", name), bytes);
+}
 
 function moveAll(from: string, to: string): void {
   for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name));

@@ -1,6 +1,6 @@
 /** `npm run demo`: the page that segments, shows the memory, trains and measures in a browser. */
 import { join } from "node:path";
-import { pageFiles } from "../demo/bundle.node.ts";
+import { demoFiles } from "../demo/files.node.ts";
 import { serve } from "../demo/serve.node.ts";
 import { writeFileAtomic } from "../io/files.node.ts";
 import { runMain } from "./main.ts";
@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(COMMAND, args);
   if (!options) return;
   const port = wholeNumber("port", options.port, 0, MOST_PORT) ?? DEFAULT_PORT;
-  const files = await pageFiles();
+  const files = await demoFiles();
   if (options.out !== undefined) {
     for (const [name, bytes] of files) await writeFileAtomic(join(options.out, name), bytes);
     return console.log(`written: ${files.size} files in ${options.out}`);

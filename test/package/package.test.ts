@@ -8,6 +8,7 @@ import { build } from "esbuild";
 import type { BuildOptions, BuildResult } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { pageFiles } from "../../src/demo/bundle.node.ts";
 import { hasChromium, launchChromium, watchPage } from "../support/chromium.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -31,7 +32,7 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 test("the tarball has what is needed and nothing else, and no script that runs where it is installed", () => {
   const pretrained = ["README.md", "street.png", "tiny.safetensors"].map((name) => `dist/predict/pretrained/${name}`);
   const documents = ["package.json", "README.md", "CHANGELOG.md", "LICENSE", "datasets.md", ...pretrained];
-  const isNeeded = (name: string): boolean => /^((dist|kernels)\/.*\.(js|css|d\.ts|wgsl|md)|src\/\w+\.md)$/.test(name);
+  const isNeeded = (name: string): boolean => /^((dist|kernels)\/.*\.(js|css|html|d\.ts|wgsl|md)|src\/\w+\.md)$/.test(name);
   assert.equal(files.filter((name) => !documents.includes(name) && !isNeeded(name)), []);
   for (const name of ["LICENSE", "CHANGELOG.md", "kernels/matmul.wgsl", "dist/index.browser.js", ...pretrained]) {
     assert.ok(files.includes(name), `${name} is missing`);
@@ -65,6 +66,13 @@ test("its commands start", () => {
   const names = [...run(folder, command).matchAll(/^  (\w+) /gm)].map(([, name]) => name);
   assert.ok(names.includes("train") && names.includes("verify"));
   for (const name of names) assert.match(run(folder, command, name, "--help"), `Usage: npx mcibi-webgpu ${name} `);
+});
+
+test("its page is the one that the sources make", async () => {
+  run(folder, join(folder, "node_modules/.bin/mcibi-webgpu"), "demo", "--out", "page");
+  const page = await pageFiles();
+  assert.equal(readdirSync(join(folder, "page")).sort(), [...page.keys()].sort());
+  for (const [name, bytes] of page) assert.ok(readFileSync(join(folder, "page", name)).equals(bytes), name);
 });
 
 test("bundled for browsers it has nothing of Node, and of a single operation only what that needs", async () => {
