@@ -67,15 +67,16 @@ export function scores({ classes, counts }: Confusion, { beta = 1, nanToNum }: S
     Float64Array.from({ length: classes }, (_, k) => value(k));
   const known = (value: number): number => (Number.isNaN(value) ? (nanToNum ?? value) : value);
   const union = perClass((k) => labelled[k] + predicted[k] - intersection[k]);
-  const iou = perClass((k) => known(intersection[k] / union[k]));
-  const dice = perClass((k) => known((2 * intersection[k]) / (labelled[k] + predicted[k])));
+  const share = (of: PerClass): PerClass => perClass((k) => intersection[k] / of[k]);
   const weight = beta * beta;
-  const fscore = perClass((k) => {
-    const [p, r] = [intersection[k] / predicted[k], intersection[k] / labelled[k]]; // with their NaN
-    return known(((1 + weight) * p * r) / (weight * p + r));
-  });
-  const precision = perClass((k) => known(intersection[k] / predicted[k]));
-  const recall = perClass((k) => known(intersection[k] / labelled[k]));
+  const [p, r] = [share(predicted), share(labelled)];
+  const [iou, precision, recall, fscore, dice] = [
+    share(union),
+    p,
+    r,
+    perClass((k) => ((1 + weight) * p[k] * r[k]) / (weight * p[k] + r[k])), // NaN where one of them is
+    perClass((k) => (2 * intersection[k]) / (labelled[k] + predicted[k])),
+  ].map((values) => values.map(known));
   return {
     ...{ intersection, labelled, predicted, union, iou, accuracy: recall, precision, recall, fscore, dice },
     meanIou: nanMean(iou),

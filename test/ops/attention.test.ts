@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { attention } from "../../src/ops/attention.ts";
 import { backward } from "../../src/ops/define.ts";
 import { Gpu } from "../../src/runtime/gpu.ts";
+import { MetaGpu } from "../../src/runtime/meta.ts";
 import { kernelsOnDisk } from "../../src/runtime/source.node.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { assertClose } from "../support/compare.ts";
@@ -104,6 +105,22 @@ test("refuses shapes that do not fit and limits below one query", async () => {
   refuses(tensor(1, 2, 3), tensor(1, 0, 3), tensor(1, 0, 3), shapes);
   const limit = /one query over 4 keys take 16 bytes and the limit is 15/;
   refuses(tensor(1, 2, 3), tensor(1, 4, 3), tensor(1, 4, 3), limit, 15);
+});
+
+test("of very many keys at least 64 queries are taken at a time, unless less is asked for", () => {
+  const chunksWith = (scoreBytes?: number): number => {
+    let chunks = 0;
+    const gpu = new (class extends MetaGpu {
+      override run(name?: string): void {
+        if (name === "attention.probabilities") chunks++;
+      }
+    })();
+    const [q, k] = [Tensor.empty(gpu, [1, 128, 4]), Tensor.empty(gpu, [1, 2 ** 17, 4])];
+    attention(q, k, k, { scale: 1, scoreBytes });
+    return chunks;
+  };
+  assert.is(chunksWith(), 2);
+  assert.is(chunksWith(2 ** 24), 4);
 });
 
 test.run();

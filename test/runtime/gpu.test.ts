@@ -74,6 +74,24 @@ test("every dispatch of a step has its own params, however many there are", asyn
   values.forEach(([a, b], i) => assert.equal([a, b], [i, -i]));
 });
 
+test("dispatches of the same kernel, buffers and params share a bind group", async () => {
+  const { device } = await sharedDevice();
+  const gpu = new Gpu({ device, kernels: kernelsOnDisk });
+  using _arena = gpu.arena();
+  const mask = Tensor.empty(gpu, [2]);
+  const record = (keep: number): void => {
+    const params = { count: 2, block: 1, seed: 0, offset: 0, threshold: 0, keep };
+    gpu.run("dropout", { mask }, { elements: 2, params });
+  };
+  for (const keep of [2, 3, 2]) record(keep);
+  assert.equal([...(await mask.data())], [2, 2]);
+  assert.is(gpu.bindGroups, 2);
+  for (const keep of [2, 3]) record(keep);
+  assert.equal([...(await mask.data())], [3, 3]);
+  assert.is(gpu.bindGroups, 2);
+  assert.is(gpu.counters.dispatches, 5);
+});
+
 test("a step is one submit, reading is another only if something is recorded", async () => {
   const { device } = await sharedDevice();
   const gpu = new Gpu({ device, kernels: kernelsOnDisk });
